@@ -1,0 +1,120 @@
+/* The options of a client: set by name, range-checked, then frozen. */
+#ifndef TSMS_CONFIG_CONFIG_H
+#define TSMS_CONFIG_CONFIG_H
+
+#include "../base/err.h"
+#include "../base/secret.h"
+
+typedef enum tsms__in_doubt {
+    TSMS__IN_DOUBT_VERIFY,
+    TSMS__IN_DOUBT_RESEND,
+    TSMS__IN_DOUBT_STOP,
+} tsms__in_doubt;
+
+typedef enum tsms__rate_unit {
+    TSMS__UNIT_MESSAGE,
+    TSMS__UNIT_SEGMENT,
+} tsms__rate_unit;
+
+typedef enum tsms__http_version {
+    TSMS__HTTP_AUTO,
+    TSMS__HTTP_1_1,
+    TSMS__HTTP_2,
+} tsms__http_version;
+
+typedef struct tsms__retry_rule {
+    int64_t attempts; /* requests in all, the first included */
+    int64_t base_ms;
+} tsms__retry_rule;
+
+/* One row of the error table that the user changed. */
+typedef struct tsms__code_override {
+    int code;
+    tsms_kind kind;
+    bool retryable;
+} tsms__code_override;
+
+/* The fields are the rows of props.def; text is owned and ends in NUL, absent text is NULL. */
+struct tsms_config {
+    tsms_mem mem;
+    char *account_sid;
+    tsms__secret *auth_token;
+    char *api_key;
+    tsms__secret *api_secret;
+    char *from;
+    char *messaging_service_sid;
+    char *base_url;
+    char *region;
+    char *edge;
+    char *ca_file;
+    char *proxy;
+    int64_t http_version; /* tsms__http_version */
+    int64_t connect_timeout_ms;
+    int64_t attempt_timeout_ms;
+    int64_t timeout_ms;
+    int64_t max_concurrency;
+    int64_t in_doubt; /* tsms__in_doubt */
+    char *status_callback;
+    char **callback_urls;
+    size_t callback_url_count;
+    char *shared;
+    int64_t seed;
+    struct {
+        double per_second; /* 0: no limit */
+        int64_t burst;
+        double per_number;
+        int64_t per_number_burst;
+        double per_recipient; /* 0, the default: no limit */
+        int64_t unit;         /* tsms__rate_unit */
+        bool wait;
+        int64_t max_queue;
+    } rate;
+    struct {
+        int64_t failure_threshold; /* 0: the breaker never opens */
+        int64_t success_threshold;
+        int64_t reset_timeout_ms;
+    } breaker;
+    struct {
+        tsms__retry_rule rate_limit, unavailable, internal, timeout, connection;
+        int64_t cap_ms;
+        int64_t quota;
+    } retry;
+    tsms__code_override *errors;
+    size_t error_count;
+};
+
+typedef enum tsms__prop_type {
+    TSMS__PROP_STR,
+    TSMS__PROP_SECRET,
+    TSMS__PROP_INT,
+    TSMS__PROP_NUM,
+    TSMS__PROP_BOOL,
+    TSMS__PROP_ENUM,
+    TSMS__PROP_LIST,
+} tsms__prop_type;
+
+/* One option, as the bindings and the documentation see it. */
+typedef struct tsms__prop {
+    const char *key;
+    tsms__prop_type type;
+    const char *fallback; /* the default, as text; NULL for none */
+    double min, max;      /* INT, NUM */
+    const char *unit;     /* "ms", or the words of an ENUM separated by '|'; "" for none */
+    const char *sentence;
+    size_t offset; /* of the field in tsms_config */
+} tsms__prop;
+
+/* The table, in the order of the documentation. */
+const tsms__prop *tsms__props(size_t *count);
+/* NULL when there is no such key. */
+const tsms__prop *tsms__prop_find(tsms_str key);
+/* Fills err with "unknown option 'x'; did you mean 'y'?", looking for y among the props. Always
+ * answers TSMS_ERROR. */
+tsms_status tsms__prop_unknown(tsms_str key, tsms_error *err);
+/* What must hold between options before a client can be made: credentials present and well formed,
+ * numbers valid, https only. */
+tsms_status tsms__config_check(const tsms_config *config, tsms_error *err);
+/* A deep copy. */
+tsms_status tsms__config_copy(const tsms_config *config, tsms_config **out);
+
+#endif
