@@ -1,64 +1,253 @@
 # Builds, tests and installs twilio-sms. `make help` lists the targets.
 
+SHELL     := /bin/bash
 CC        ?= cc
 PREFIX    ?= /usr/local
 DESTDIR   ?=
 BUILD     ?= build
-LUA54     ?= lua5.4
-LUAJIT    ?= luajit
-V_ABI     := 0
 VERSION   := $(shell sed -n 's/^.define TSMS_VERSION "\(.*\)"/\1/p' csrc/twilio_sms.h)
+ABI       := 0
 
-WARN      := -Wall -Wextra -Wconversion -Wshadow
-WERROR    ?= -Werror
 OPT       ?= -O2 -g
+WARN      := -Wall -Wextra -Wconversion -Wshadow
+WERROR    ?=
 HARDEN    ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_   := -std=c11 $(WARN) $(WERROR) $(OPT) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Icsrc \
              $(EXTRA_CFLAGS)
 LDFLAGS_  := -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS)
 
 pkg        = $(shell pkg-config $(1) 2>/dev/null)
-CORE_CF   := $(call pkg,--cflags libcurl libcjson)
-CORE_LIBS := $(call pkg,--libs libcurl libcjson) -lm
-SRV_CF    := $(call pkg,--cflags libevent libevent_openssl openssl)
+CF        := $(call pkg,--cflags libcurl libcjson libevent libevent_openssl openssl)
+CORE_LIBS := $(call pkg,--libs libcurl libcjson) -lpthread -lm
 SRV_LIBS  := $(call pkg,--libs libevent libevent_openssl openssl)
-LUA54_CF  := $(call pkg,--cflags lua5.4)
-JIT_CF    := $(call pkg,--cflags luajit)
 
-SRV_SRC   := csrc/drive/server.c csrc/drive/server_tls.c
-CORE_SRC  := $(filter-out $(SRV_SRC),$(wildcard $(addsuffix /*.c,$(addprefix csrc/,base config wire \
-             policy call drive))))
-BIND_SRV  := csrc/bind/lua_server.c
-BIND_SRC  := $(filter-out $(BIND_SRV),$(wildcard csrc/bind/*.c))
-LUA_SRC   := $(wildcard lua/*/*.lua lua/*/*/*.lua)
+# The two Lua worlds that modules are built for: name, pkg-config name, interpreter.
+LUAS      := lua5.4 luajit
+LUA_RUN_lua5.4 := lua5.4
+LUA_RUN_luajit := luajit
 
 OBJ       := $(BUILD)/obj
+SRV_SRC   := $(wildcard csrc/drive/server*.c)
+CORE_SRC  := $(filter-out $(SRV_SRC),$(wildcard csrc/base/*.c csrc/config/*.c csrc/wire/*.c \
+             csrc/policy/*.c csrc/call/*.c csrc/drive/*.c))
+BIND_SRV  := $(wildcard csrc/bind/lua_server*.c)
+BIND_SRC  := $(filter-out $(BIND_SRV),$(wildcard csrc/bind/*.c))
+LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/resty/*.lua)
+
 core_o    := $(CORE_SRC:csrc/%.c=$(OBJ)/%.o)
 srv_o     := $(SRV_SRC:csrc/%.c=$(OBJ)/%.o)
-bind54_o  := $(BIND_SRC:csrc/bind/%.c=$(OBJ)/lua5.4/%.o)
-bindjit_o := $(BIND_SRC:csrc/bind/%.c=$(OBJ)/luajit/%.o)
 
-TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+LIB_A     := $(BUILD)/libtwilio_sms.a
+LIB_SO    := $(BUILD)/libtwilio_sms.so.$(ABI)
+SRV_A     := $(BUILD)/libtwilio_sms_server.a
+SRV_SO    := $(BUILD)/libtwilio_sms_server.so.$(ABI)
+MODULES   := $(foreach l,$(LUAS),$(BUILD)/$(l)/twilio_sms/core.so $(BUILD)/$(l)/twilio_sms/server.so \
+             $(BUILD)/libtwilio_sms_$(l).a $(LUA_SRC:lua/%=$(BUILD)/$(l)/%))
+EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/host
 
-.PHONY: all lib
-all: lib
+.PHONY: all
+all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(BUILD)/twilio_sms.pc $(MODULES) $(EXAMPLES) ## build everything
 
-lib: $(BUILD)/libtwilio_sms.a
-
-$(BUILD)/libtwilio_sms.a: $(core_o)
-	@rm -f $@
-	ar rcs $@ $^
+# ---- Libraries ----------------------------------------------------------------------------------
 
 $(OBJ)/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CORE_CF) $(SRV_CF) -c $< -o $@
+	$(CC) $(CFLAGS_) $(CF) -c $< -o $@
 
-$(BUILD)/tests/%: tests/%.c $(BUILD)/libtwilio_sms.a
+$(LIB_A): $(core_o)
+	@rm -f $@ && ar rcs $@ $^
+
+$(LIB_SO): $(core_o)
+	$(CC) -shared -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(CORE_LIBS)
+	@ln -sf $(@F) $(BUILD)/libtwilio_sms.so
+
+$(SRV_A): $(srv_o)
+	@rm -f $@ && ar rcs $@ $^
+
+$(SRV_SO): $(srv_o) $(LIB_A)
+	$(CC) -shared -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
+	@ln -sf $(@F) $(BUILD)/libtwilio_sms_server.so
+
+$(BUILD)/twilio_sms.pc: csrc/twilio_sms.h Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) -Wno-unused-parameter -Itests $< -o $@ $(BUILD)/libtwilio_sms.a $(LDFLAGS_) -lcmocka $(CORE_LIBS)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: twilio_sms' 'Description: Sends and receives SMS and MMS through Twilio' \
+	  'Version: $(VERSION)' 'Libs: -L$${libdir} -ltwilio_sms' \
+	  'Requires.private: libcurl libcjson' 'Cflags: -I$${includedir}' > $@
 
-.PHONY: test-c
-test-c: $(TESTS)
-	@for t in $(TESTS); do $$t || exit 1; done
+# ---- Lua modules --------------------------------------------------------------------------------
 
--include $(shell find $(OBJ) $(BUILD)/tests -name '*.d' 2>/dev/null)
+# All modules written in Lua as one C file, for programs that carry them in their binary.
+$(BUILD)/gen/preload.c: csrc/bind/preload.lua $(LUA_SRC)
+	@mkdir -p $(@D)
+	lua5.4 csrc/bind/preload.lua $(filter-out lua/resty/%,$(LUA_SRC)) > $@
+
+define lua_rules
+$(OBJ)/$(1)/%.o: csrc/bind/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+
+$(OBJ)/$(1)/preload.o: $(BUILD)/gen/preload.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+
+$(BUILD)/$(1)/twilio_sms/core.so: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(LIB_A)
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(LDFLAGS_) $$^ -o $$@ $$(CORE_LIBS)
+
+$(BUILD)/$(1)/twilio_sms/server.so: $(BIND_SRV:csrc/bind/%.c=$(OBJ)/$(1)/%.o) \
+    $(OBJ)/$(1)/lua_error.o $(SRV_A) $(LIB_A)
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
+
+$(BUILD)/libtwilio_sms_$(1).a: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(OBJ)/$(1)/preload.o $(core_o)
+	@rm -f $$@ && ar rcs $$@ $$^
+
+$(BUILD)/$(1)/%.lua: lua/%.lua
+	@mkdir -p $$(@D) && cp $$< $$@
+endef
+$(foreach l,$(LUAS),$(eval $(call lua_rules,$(l))))
+
+# ---- Examples -----------------------------------------------------------------------------------
+
+$(BUILD)/examples/send: examples/send.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+$(BUILD)/examples/host: examples/host.c $(BUILD)/libtwilio_sms_lua5.4.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(call pkg,--cflags lua5.4) $< -o $@ $(BUILD)/libtwilio_sms_lua5.4.a $(LDFLAGS_) \
+	  $(call pkg,--libs lua5.4) $(CORE_LIBS)
+
+# ---- Tests --------------------------------------------------------------------------------------
+
+TEST_SRC  := $(wildcard tests/test_*.c)
+TESTS     := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+INTEG_LIB := $(filter-out $(wildcard tests/integration/test_*.c),$(wildcard tests/integration/*.c))
+INTEG     := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/test_*.c))
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/tests/%: tests/%.c $(SRV_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(CF) -Itests $< -o $@ $(SRV_A) $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
+
+$(BUILD)/tests/integration/%: tests/integration/%.c $(INTEG_LIB) $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(CF) $< tests/fuzz/standalone.c -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+$(BUILD)/tests/docs_configuration: tests/docs_configuration.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+.PHONY: build-tests
+build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
+
+.PHONY: test
+test: deps ## install what is missing, build, and run every test
+	@$(MAKE) --no-print-directory build-tests
+	@tests/run.sh $(BUILD) c corpus integration lua examples
+
+.PHONY: test-c test-lua test-integration
+test-c: $(TESTS) ## the unit tests in C only
+	@tests/run.sh $(BUILD) c
+test-lua: all ## the Lua specs only, on both Luas
+	@tests/run.sh $(BUILD) lua
+test-integration: all $(INTEG) ## the tests against a real TLS server only
+	@tests/run.sh $(BUILD) integration
+
+# Suites with a build of their own.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+.PHONY: sanitize tsan valgrind gc torture coverage fuzz
+sanitize: ## unit and integration tests under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' \
+	  EXTRA_LDFLAGS='$(ASAN)' sanitize-run
+.PHONY: sanitize-run tsan-run coverage-run torture-run
+sanitize-run: $(TESTS) $(INTEG) $(FUZZERS)
+	@tests/run.sh $(BUILD) c corpus integration
+tsan: ## the tests that use threads under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPT='-O1 -g' HARDEN= \
+	  EXTRA_CFLAGS=-fsanitize=thread EXTRA_LDFLAGS=-fsanitize=thread tsan-run
+tsan-run: $(filter %_threads %_processes,$(TESTS))
+	@for t in $^; do $$t || exit 1; done
+valgrind: $(TESTS) ## the unit tests under valgrind
+	@VALGRIND=1 tests/run.sh $(BUILD) c
+gc: all ## the Lua specs with the collector always on
+	@GC_STRESS=1 tests/run.sh $(BUILD) lua
+torture: ## every allocation of the unit scenarios fails once
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' \
+	  EXTRA_LDFLAGS='$(ASAN)' torture-run
+torture-run: $(BUILD)/tests/torture
+	$(BUILD)/tests/torture
+coverage: ## line coverage of csrc
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/cov OPT='-O0 -g' HARDEN= EXTRA_CFLAGS=--coverage \
+	  EXTRA_LDFLAGS=--coverage coverage-run
+coverage-run:
+	@find $(BUILD) -name '*.gcda' -delete 2>/dev/null; true
+	@$(MAKE) --no-print-directory build-tests $(BUILD)/tests/torture
+	@tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
+	@gcovr --root . --filter 'csrc/' --sort-percentage --print-summary $(BUILD)
+FUZZ_SECONDS ?= 20
+fuzz: deps ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+	@tests/run.sh $(BUILD) fuzz $(FUZZ_SECONDS)
+
+.PHONY: check
+check: deps ## format, warnings of two compilers, layers, lint, documentation, symbols
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/docs_configuration
+	@tests/check.sh $(BUILD)
+
+.PHONY: bench
+bench: deps all $(BUILD)/bench/bare_multi $(BUILD)/bench/c_api ## compare with a bare libcurl loop
+	@lua5.4 tests/bench/run.lua $(BUILD)
+
+$(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+.PHONY: demo
+demo: deps ## send messages to a local simulator over real TLS
+	@$(MAKE) --no-print-directory -s all
+	@eval "$$($(MAKE) --no-print-directory -s env)" && exec lua5.4 examples/demo.lua
+
+# ---- Installing ---------------------------------------------------------------------------------
+
+.PHONY: deps
+deps: ## install the packages that are missing
+	@tests/deps.sh
+
+.PHONY: env
+env: ## print the exports under which lua5.4 and luajit find the built tree
+	@echo 'export TWILIO_SMS_BUILD="$(abspath $(BUILD))"'
+	@echo 'export LUA_PATH_5_4="$(abspath $(BUILD))/lua5.4/?.lua;$(abspath $(BUILD))/lua5.4/?/init.lua;;"'
+	@echo 'export LUA_CPATH_5_4="$(abspath $(BUILD))/lua5.4/?.so;;"'
+	@echo 'export LUA_PATH="$(abspath $(BUILD))/luajit/?.lua;$(abspath $(BUILD))/luajit/?/init.lua;;"'
+	@echo 'export LUA_CPATH="$(abspath $(BUILD))/luajit/?.so;;"'
+
+LUA_DIR_lua5.4 := 5.4
+LUA_DIR_luajit := 5.1
+.PHONY: install
+install: all ## install under DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(LIB_A) $(SRV_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(LIB_SO) $(SRV_SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so
+	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
+	install -m 644 $(BUILD)/twilio_sms.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
+	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true
+	$(foreach l,$(LUAS),for m in core server; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
+	  $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_DIR_$(l))/twilio_sms/$$m.so || exit 1; done &&) true
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 20
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

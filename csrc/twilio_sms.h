@@ -397,7 +397,8 @@ TSMS_API tsms_status tsms_client_new(const tsms_config *config, tsms_client **ou
  * until they are freed. */
 TSMS_API void tsms_client_free(tsms_client *client);
 
-/* Performs one request and waits for its end. *out is set when the status is TSMS_OK; free it. */
+/* Performs one request and waits for its end. *out is set when the status is TSMS_OK; free it. Not
+ * for messages while checks are on: nobody could answer them. */
 TSMS_API tsms_status tsms_client_call(tsms_client *client, const tsms_request *request,
                                       tsms_result **out, tsms_error *err);
 /* The same for a message. */
@@ -470,8 +471,8 @@ TSMS_API size_t tsms_result_count(const tsms_result *result);
 /* False when there is no such message. */
 TSMS_API bool tsms_result_message(const tsms_result *result, size_t index, tsms_message *out);
 TSMS_API bool tsms_result_media(const tsms_result *result, size_t index, tsms_media *out);
-/* Any field of a record as text, also ones that this version does not know; absent when it is
- * missing, null, an object or a list. */
+/* Any string field of a record, also ones that this version does not know; absent when it is
+ * missing or of another type. */
 TSMS_API tsms_str tsms_result_field(const tsms_result *result, size_t index, const char *name);
 /* To be passed on as page_uri; absent on the last page. */
 TSMS_API tsms_str tsms_result_next_page_uri(const tsms_result *result);

@@ -95,15 +95,16 @@ tsms_status tsms__error_set(tsms_error *err, tsms_kind kind, const char *format,
     if (err == NULL) {
         return TSMS_ERROR;
     }
-    tsms__error_clear(err);
-    err->kind = kind;
-    err->category = kind_find(kind)->category;
-    err->retryable = kind_find(kind)->retryable;
+    /* The arguments may lie in *err, when an error's text is wrapped in another's. */
     char text[2 * sizeof err->message];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    tsms__error_clear(err);
+    err->kind = kind;
+    err->category = kind_find(kind)->category;
+    err->retryable = kind_find(kind)->retryable;
     if (n > 0) {
         size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
         tsms__error_text(err->message, sizeof err->message, (tsms_str){text, len});
@@ -115,6 +116,14 @@ tsms_status tsms__error_nomem(tsms_error *err)
 {
     tsms__error_set(err, TSMS_KIND_TEMPORARILY_UNAVAILABLE, "out of memory");
     return TSMS_NOMEM;
+}
+
+/* Unicode's control characters and its line and paragraph separators: what could end a line or
+ * drive a terminal. */
+static bool is_control(uint32_t code_point)
+{
+    return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) ||
+           code_point == 0x2028 || code_point == 0x2029;
 }
 
 static bool is_digit(char c)
@@ -146,7 +155,7 @@ void tsms__error_text(char *field, size_t size, tsms_str text)
             from = "?";
             pos = start + 1;
             code_point = '?';
-        } else if (code_point < 0x20 || code_point == 0x7F) {
+        } else if (is_control(code_point)) {
             from = " ";
         } else {
             n = pos - start;

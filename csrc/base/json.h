@@ -30,7 +30,7 @@ const tsms__json *tsms__json_first(const tsms__json *parent);
 const tsms__json *tsms__json_next(const tsms__json *child);
 /* The name of an object's member. */
 tsms_str tsms__json_name(const tsms__json *member);
-/* A string's text; absent for every other type. */
+/* A string's text, up to an escaped NUL if it has one; absent for every other type. */
 tsms_str tsms__json_text(const tsms__json *node);
 /* A number, or a string that holds a decimal integer; false for anything else, also for fractions
  * and what does not fit. */

@@ -48,7 +48,9 @@ void *tsms__resize(const tsms_mem *mem, void *ptr, size_t count, size_t size)
         return NULL;
     }
     size_t bytes = count * size;
-    return mem->resize(mem->ctx, ptr, bytes > 0 ? bytes : 1);
+    /* A host's resize need not know realloc's special case of no old block. */
+    return ptr != NULL ? mem->resize(mem->ctx, ptr, bytes > 0 ? bytes : 1)
+                       : tsms__alloc(mem, bytes);
 }
 
 void tsms__free(const tsms_mem *mem, void *ptr)

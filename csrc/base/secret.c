@@ -63,8 +63,10 @@ void tsms__secret_free(tsms__secret *secret)
     size_t page = page_size();
     size_t mapped = secret->mapped;
     char *base = (char *)secret - page;
-    (void)mprotect(secret, mapped - 2 * page, PROT_READ | PROT_WRITE);
-    tsms__wipe(secret, mapped - 2 * page);
+    /* Refused, a write would crash; the kernel clears pages before it gives them to anyone else. */
+    if (mprotect(secret, mapped - 2 * page, PROT_READ | PROT_WRITE) == 0) {
+        tsms__wipe(secret, mapped - 2 * page);
+    }
     (void)munlock(secret, mapped - 2 * page);
     munmap(base, mapped);
 }

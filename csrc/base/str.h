@@ -24,7 +24,8 @@ bool tsms__utf8_next(tsms_str s, size_t *pos, uint32_t *code_point);
 uint64_t tsms__str_hash(tsms_str s);
 /* A copy that ends in NUL, to be given to tsms__free; NULL without memory. */
 char *tsms__str_dup(const tsms_mem *mem, tsms_str s);
-/* The edit distance of a and b (insert, delete, replace, swap neighbours), at most limit + 1. */
+/* The edit distance of a and b (insert, delete, replace, swap neighbours), at most limit + 1; it is
+ * meant for names: with more than 64 bytes on a side it answers limit + 1. */
 size_t tsms__str_distance(tsms_str a, tsms_str b, size_t limit);
 
 /* After a failed allocation `failed` is set, further appends do nothing, and what was there stays

@@ -34,6 +34,12 @@ typedef struct tsms__code_override {
     bool retryable;
 } tsms__code_override;
 
+/* The value of a list option. */
+typedef struct tsms__texts {
+    char **items;
+    size_t count;
+} tsms__texts;
+
 /* The fields are the rows of props.def; text is owned and ends in NUL, absent text is NULL. */
 struct tsms_config {
     tsms_mem mem;
@@ -55,10 +61,9 @@ struct tsms_config {
     int64_t max_concurrency;
     int64_t in_doubt; /* tsms__in_doubt */
     char *status_callback;
-    char **callback_urls;
-    size_t callback_url_count;
+    tsms__texts callback_urls;
     char *shared;
-    int64_t seed;
+    int64_t seed; /* 0: take one from the system */
     struct {
         double per_second; /* 0: no limit */
         int64_t burst;
@@ -83,14 +88,15 @@ struct tsms_config {
     size_t error_count;
 };
 
+/* The field's type in tsms_config stands behind each. */
 typedef enum tsms__prop_type {
-    TSMS__PROP_STR,
-    TSMS__PROP_SECRET,
-    TSMS__PROP_INT,
-    TSMS__PROP_NUM,
-    TSMS__PROP_BOOL,
-    TSMS__PROP_ENUM,
-    TSMS__PROP_LIST,
+    TSMS__PROP_STR,    /* char * */
+    TSMS__PROP_SECRET, /* tsms__secret * */
+    TSMS__PROP_INT,    /* int64_t */
+    TSMS__PROP_NUM,    /* double */
+    TSMS__PROP_BOOL,   /* bool */
+    TSMS__PROP_ENUM,   /* int64_t, the position of the word in `unit` */
+    TSMS__PROP_LIST,   /* tsms__texts */
 } tsms__prop_type;
 
 /* One option, as the bindings and the documentation see it. */
@@ -98,7 +104,7 @@ typedef struct tsms__prop {
     const char *key;
     tsms__prop_type type;
     const char *fallback; /* the default, as text; NULL for none */
-    double min, max;      /* INT, NUM */
+    double min, max;      /* INT; NUM, which may also be 0; texts: max is the most bytes */
     const char *unit;     /* "ms", or the words of an ENUM separated by '|'; "" for none */
     const char *sentence;
     size_t offset; /* of the field in tsms_config */
@@ -111,10 +117,26 @@ const tsms__prop *tsms__prop_find(tsms_str key);
 /* Fills err with "unknown option 'x'; did you mean 'y'?", looking for y among the props. Always
  * answers TSMS_ERROR. */
 tsms_status tsms__prop_unknown(tsms_str key, tsms_error *err);
-/* What must hold between options before a client can be made: credentials present and well formed,
- * numbers valid, https only. */
+
+/* Where an option is kept. */
+void *tsms__config_field(const tsms_config *config, const tsms__prop *prop);
+/* Puts a copy of text, which must not hold a NUL, into an option of type STR or SECRET, wiping what
+ * was there, or adds it to a LIST. False, and nothing changed, without memory. */
+bool tsms__config_put(tsms_config *config, const tsms__prop *prop, tsms_str text);
+
+/* An environment variable that tsms_config_from_env reads, and the option that it sets. */
+typedef struct tsms__env_var {
+    const char *name;
+    const char *key;
+} tsms__env_var;
+
+const tsms__env_var *tsms__env_vars(size_t *count);
+
+/* What must hold before a client can be made: credentials present and well formed, URLs, names and
+ * files usable, https only. The shape of `from` is not looked at: the wire layer knows addresses.
+ */
 tsms_status tsms__config_check(const tsms_config *config, tsms_error *err);
-/* A deep copy. */
+/* A deep copy; *out is NULL without memory. */
 tsms_status tsms__config_copy(const tsms_config *config, tsms_config **out);
 
 #endif

@@ -3,7 +3,9 @@
  * Pure: word x event x time -> word'. The caller stores the word and changes it by
  * compare-and-swap. Zero is a closed breaker. Permits carry the generation in which they were
  * given: a result of an older generation changes nothing. A probe has a lease; one that lapses
- * counts as a failure. */
+ * counts as a failure at that moment, and its result is stale from then on. Half open, one probe
+ * is out at a time. Time is monotonic milliseconds below 2^40 (34 years); later moments count as
+ * the last one, at which nothing waits. */
 #ifndef TSMS_POLICY_BREAKER_H
 #define TSMS_POLICY_BREAKER_H
 
@@ -37,7 +39,8 @@ typedef enum tsms__breaker_result {
 } tsms__breaker_result;
 
 tsms__breaker_state tsms__breaker_state_of(tsms__breaker word);
-/* How long until a permit may be had: 0 for now. Changes nothing. */
+/* How long until a permit may be had: 0 for now. While a probe is out that is the rest of its
+ * lease, although its result may come sooner. Changes nothing. */
 int64_t tsms__breaker_wait_ms(tsms__breaker word, const tsms__breaker_rules *rules, int64_t now_ms);
 /* Asks for a permit. True when given. *next is the new word, also on refusal (a lapsed lease
  * reopens the breaker). */

@@ -26,14 +26,18 @@ typedef enum tsms__next {
 typedef struct tsms__retry_plan {
     tsms__next next;
     int64_t wait_ms;
-    int64_t cost; /* what the retry takes from the quota; 0 for a look-up */
-    bool last;    /* LOOKUP: no attempt is left, so finding nothing ends the call */
+    int64_t cost;    /* of the next attempt: RETRY takes it from the quota now, LOOKUP when it found
+                        nothing and the message is sent again */
+    bool last;       /* LOOKUP: no attempt may follow, so finding nothing ends the call */
+    bool suppressed; /* another attempt was due, but the quota does not pay for it */
 } tsms__retry_plan;
 
-/* Decides. quota_left is what the shared quota holds; a plan that costs more than that is STOP. A
- * pause that would not leave min_left_ms before the deadline is STOP as well. Backoff doubles from
- * the rule's base up to the cap, with equal jitter (half of it fixed, half by chance); a timeout's
- * is fixed; Retry-After is a floor. */
+/* Decides. Another attempt needs one that the rule of its kind still allows, a quota (quota_left is
+ * what the shared one holds) that pays for it, and a pause that leaves min_left_ms before the
+ * deadline. Without these a retry becomes STOP and a look-up the last one; a look-up that would
+ * itself be past the deadline becomes STOP. Backoff doubles from the rule's base up to the cap,
+ * with equal jitter (half of it fixed, half by chance); a timeout's is fixed; Retry-After is a
+ * floor. */
 tsms__retry_plan tsms__retry_decide(const tsms_config *config, const tsms__attempt *attempt,
                                     int64_t quota_left, int64_t min_left_ms, tsms__rand *rand);
 

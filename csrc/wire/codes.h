@@ -8,7 +8,8 @@ typedef struct tsms__code {
     int code;
     tsms_kind kind;
     bool retryable;
-    const char *meaning; /* a few words; "" when it came from an override */
+    bool guessed;        /* only the code's range is known */
+    const char *meaning; /* a few words; "" for an override or a guess */
 } tsms__code;
 
 /* The overrides first, then the table in errors.def, then the code's range with an empty meaning.

@@ -24,11 +24,17 @@ const tsms__param *tsms__params(size_t *count);
 /* NULL when there is no such name. */
 const tsms__param *tsms__param_find(tsms_str name);
 
-/* Everything that can be known to be wrong before sending; the client's defaults must have been
- * filled in. wall_s is the current Unix time, for send_at. */
+/* Copies the fields that the caller's version knows, by its `size`, and clears the rest; *own then
+ * has our size, and its views are the caller's. TSMS_ERROR (InvalidRequest) when size is not set or
+ * larger than ours. */
+tsms_status tsms__message_read(const tsms_message_options *given, tsms_message_options *own,
+                               tsms_error *err);
+/* Everything that can be known to be wrong before sending. message comes from tsms__message_read,
+ * with the client's defaults filled in; an empty text counts as absent. wall_s is the current Unix
+ * time, for send_at. */
 tsms_status tsms__message_check(const tsms_message_options *message, int64_t wall_s,
                                 tsms_error *err);
-/* Appends the form body. */
+/* Appends the form body of a message that passed the check. */
 void tsms__message_encode(const tsms_message_options *message, tsms_buf *form);
 
 #endif

@@ -37,9 +37,14 @@ bool tsms__sid_is_message(tsms_str sid);
  * edge without a region implies us1. */
 void tsms__origin_add(tsms_buf *out, const char *base_url, const char *region, const char *edge);
 
-/* Checks what the operation needs: sids, filters, page_uri. For SEND the message is checked as
- * well. */
-tsms_status tsms__request_check(const tsms_request *request, int64_t wall_s, tsms_error *err);
+/* Copies the fields that the caller's version knows, as tsms__message_read does; `message` stays
+ * the caller's. */
+tsms_status tsms__request_read(const tsms_request *given, tsms_request *own, tsms_error *err);
+/* Checks what the operation needs: sids, filters, a page_uri of this account's. For SEND also the
+ * message, which must come from tsms__message_read. */
+tsms_status tsms__request_check(const tsms_request *request, tsms_str account_sid, int64_t wall_s,
+                                tsms_error *err);
+/* What follows takes a request that passed the check. */
 /* Appends path and query, "/2010-04-01/Accounts/AC.../Messages.json?...". page_uri is taken as it
  * is. */
 void tsms__request_path(const tsms_request *request, tsms_str account_sid, tsms_buf *out);

@@ -16,11 +16,16 @@ typedef struct tsms__response {
     tsms_str request_id;
 } tsms__response;
 
+/* Which records of a page are remembered, so that none is far from one that is. The server's pages
+ * have at most 1000. */
+enum { TSMS__MARK_STEP = 64, TSMS__MARKS = 16 };
+
 /* A parsed answer. */
 typedef struct tsms__records {
     tsms__json *document;
     tsms__shape shape;
     size_t count;
+    const tsms__json *marks[TSMS__MARKS]; /* the records 0, 64, 128 ... */
 } tsms__records;
 
 /* Parses the body of a 2xx. False when it is not what `shape` says: not JSON, no list, a message
@@ -40,8 +45,8 @@ void tsms__media_from_json(const tsms__json *record, tsms_media *out);
 void tsms__response_error(const tsms__response *response, const tsms__code_override *overrides,
                           size_t override_count, tsms_error *err);
 /* Both forms of Retry-After (RFC 9110 section 10.2.3) in milliseconds; a date is taken relative to
- * the answer's own Date header, or to 0 when it has none. -1 when absent or malformed; at most one
- * day. */
+ * the answer's own Date header; without one, or when it lies in the past, the wait is 0. -1 when
+ * absent or malformed; at most one day. */
 int64_t tsms__retry_after_ms(tsms_str retry_after, tsms_str date);
 
 #endif

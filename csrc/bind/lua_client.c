@@ -1,0 +1,277 @@
+/* The client userdata: what the Lua modules drive. It speaks of call ids; tickets, coroutines and
+ * hooks are Lua's. */
+#include "lua_client.h"
+
+#include "../twilio_sms.h"
+#include "lua_config.h"
+#include "lua_error.h"
+#include "lua_request.h"
+#include "lua_result.h"
+
+#define CLIENT_CLASS "twilio_sms.core.client"
+
+typedef struct handle {
+    tsms_config *config; /* while the client is being made */
+    tsms_client *client; /* NULL when closed */
+    tsms_result *result; /* while it is being turned into Lua values */
+} handle;
+
+static int client_close(lua_State *L)
+{
+    handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
+    tsms_config_free(self->config);
+    tsms_result_free(self->result);
+    tsms_client_free(self->client);
+    *self = (handle){0};
+    return 0;
+}
+
+static handle *check_open(lua_State *L)
+{
+    handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
+    if (self->client == NULL) {
+        luaL_error(L, "the client is closed");
+    }
+    return self;
+}
+
+/* client(options, from_env): a client, or nil and an error. */
+static int client_new(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    bool from_env = lua_toboolean(L, 2);
+    lua_settop(L, 1);
+    handle *self = lua_newuserdatauv(L, sizeof *self, 0);
+    *self = (handle){0};
+    luaL_getmetatable(L, CLIENT_CLASS);
+    lua_setmetatable(L, -2);
+    tsms_error err;
+    tsms_status status = tsms_config_new(NULL, &self->config);
+    if (status == TSMS_OK && from_env) {
+        status = tsms_config_from_env(self->config, &err);
+    }
+    if (status == TSMS_OK) {
+        status = tsms__lua_read_config(L, 1, self->config, &err);
+    }
+    if (status == TSMS_OK) {
+        status = tsms_client_new(self->config, &self->client, &err);
+    }
+    tsms_config_free(self->config);
+    self->config = NULL;
+    return status == TSMS_OK ? 1 : tsms__lua_fail(L, status, &err);
+}
+
+/* client:submit(operation, fields): the call's id, or nil and an error. */
+static int client_submit(lua_State *L)
+{
+    static const char *const operations[] = {
+#define X(id, name) name,
+        TSMS_OPERATIONS(X)
+#undef X
+            NULL};
+    handle *self = check_open(L);
+    int operation = luaL_checkoption(L, 2, NULL, operations);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    tsms__lua_request request;
+    tsms_error err;
+    uint64_t id = 0;
+    tsms_status status = tsms__lua_read_request(L, 3, (tsms_operation)operation, &request, &err);
+    if (status == TSMS_OK) {
+        status = tsms_client_submit(self->client, &request.request, &id, &err);
+    } else {
+        err.outcome = TSMS_OUTCOME_NOT_SENT;
+    }
+    if (status != TSMS_OK) {
+        return tsms__lua_fail(L, status, &err);
+    }
+    tsms__lua_push_int(L, (int64_t)id);
+    return 1;
+}
+
+/* client:step(timeout_ms): -1 waits as long as something is under way. */
+static int client_step(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_client_step(self->client, (int)tsms__lua_check_int(L, 2, -1, INT32_MAX));
+    return 0;
+}
+
+/* client:result(): id and the call's values, or nothing. */
+static int client_result(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_result_free(self->result);
+    self->result = tsms_client_result(self->client);
+    if (self->result == NULL) {
+        return 0;
+    }
+    tsms__lua_push_int(L, (int64_t)tsms_result_call_id(self->result));
+    int count = tsms__lua_push_result(L, self->result);
+    tsms_result_free(self->result);
+    self->result = NULL;
+    return 1 + count;
+}
+
+static void set_str(lua_State *L, const char *name, tsms_str text)
+{
+    if (text.len > 0) {
+        lua_pushlstring(L, text.ptr, text.len);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static void set_int(lua_State *L, const char *name, int64_t value)
+{
+    tsms__lua_push_int(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* client:check(): the id and the question, or nothing. */
+static int client_check(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_check check;
+    if (!tsms_client_check(self->client, &check)) {
+        return 0;
+    }
+    tsms__lua_push_int(L, (int64_t)check.call_id);
+    lua_createtable(L, 0, 6);
+    set_str(L, "to", check.to);
+    set_str(L, "from", check.from);
+    set_str(L, "messaging_service_sid", check.messaging_service_sid);
+    set_str(L, "body", check.body);
+    if (check.send_at != 0) {
+        set_int(L, "send_at", check.send_at);
+    }
+    set_int(L, "attempts", check.attempts);
+    return 2;
+}
+
+static uint64_t check_id(lua_State *L, int arg)
+{
+    return (uint64_t)tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
+}
+
+/* client:answer(id, "allow" | "deny" | "defer", reason, defer_ms) */
+static int client_answer(lua_State *L)
+{
+    static const char *const verdicts[] = {"allow", "deny", "defer", NULL};
+    handle *self = check_open(L);
+    uint64_t id = check_id(L, 2);
+    int verdict = luaL_checkoption(L, 3, NULL, verdicts);
+    tsms_str reason;
+    reason.ptr = luaL_optlstring(L, 4, "", &reason.len);
+    int64_t defer_ms = lua_isnoneornil(L, 5) ? 0 : tsms__lua_check_int(L, 5, 0, INT64_C(1) << 53);
+    lua_pushboolean(L,
+                    tsms_client_answer(self->client, id, (tsms_verdict)verdict, reason, defer_ms));
+    return 1;
+}
+
+static int client_cancel(lua_State *L)
+{
+    handle *self = check_open(L);
+    lua_pushboolean(L, tsms_client_cancel(self->client, check_id(L, 2)));
+    return 1;
+}
+
+static int client_set_checks(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_client_set_checks(self->client, lua_toboolean(L, 2));
+    return 0;
+}
+
+static int client_pollfd(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms__lua_push_int(L, tsms_client_pollfd(self->client));
+    return 1;
+}
+
+/* client:timeout_ms(): -1 for never. */
+static int client_timeout_ms(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms__lua_push_int(L, tsms_client_timeout_ms(self->client));
+    return 1;
+}
+
+/* client:event(): the oldest event as a table, or nothing. */
+static int client_event(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_event event;
+    if (!tsms_client_event(self->client, &event)) {
+        return 0;
+    }
+    lua_createtable(L, 0, 14);
+    set_str(L, "type", tsms_str_from(tsms_event_name(event.type)));
+    if (event.call_id != 0) {
+        set_str(L, "operation", tsms_str_from(tsms_operation_name(event.operation)));
+        set_int(L, "call_id", (int64_t)event.call_id);
+        set_int(L, "attempt", event.attempt);
+    }
+    set_int(L, "at_ms", event.at_ms);
+    set_int(L, "duration_ms", event.duration_ms);
+    if (event.http_status != 0) {
+        set_int(L, "http_status", event.http_status);
+    }
+    if (event.api_code != 0) {
+        set_int(L, "code", event.api_code);
+    }
+    set_str(L, "error", tsms_str_from(tsms_kind_type(event.kind)));
+    set_str(L, "outcome", tsms_str_from(tsms_outcome_name(event.outcome)));
+    set_str(L, "to", tsms_str_from(event.to));
+    set_str(L, "from", tsms_str_from(event.from));
+    set_str(L, "sid", tsms_str_from(event.sid));
+    set_str(L, "text", tsms_str_from(event.text));
+    return 1;
+}
+
+static int client_stats(lua_State *L)
+{
+    handle *self = check_open(L);
+    tsms_stats stats;
+    tsms_client_stats(self->client, &stats);
+    lua_createtable(L, 0, 20);
+#define X(name, text) set_int(L, #name, (int64_t)stats.name);
+    TSMS_COUNTERS(X)
+#undef X
+    set_int(L, "queued", (int64_t)stats.queued);
+    set_int(L, "in_flight", (int64_t)stats.in_flight);
+    set_str(L, "breaker", tsms_str_from(stats.breaker));
+    return 1;
+}
+
+static int client_tostring(lua_State *L)
+{
+    handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
+    lua_pushstring(L, self->client != NULL ? "twilio_sms.core.client (open)"
+                                           : "twilio_sms.core.client (closed)");
+    return 1;
+}
+
+void tsms__lua_open_client(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__gc", client_close},
+                                    {"__close", client_close},
+                                    {"__tostring", client_tostring},
+                                    {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"answer", client_answer},
+                                       {"cancel", client_cancel},
+                                       {"check", client_check},
+                                       {"close", client_close},
+                                       {"event", client_event},
+                                       {"pollfd", client_pollfd},
+                                       {"result", client_result},
+                                       {"set_checks", client_set_checks},
+                                       {"stats", client_stats},
+                                       {"step", client_step},
+                                       {"submit", client_submit},
+                                       {"timeout_ms", client_timeout_ms},
+                                       {NULL, NULL}};
+    tsms__lua_class(L, CLIENT_CLASS, methods, meta);
+    lua_pop(L, 1);
+    lua_pushcfunction(L, client_new);
+    lua_setfield(L, -2, "client");
+}

@@ -1,0 +1,18 @@
+/* The C part of the Lua module: puts the pieces into one table. */
+#include "../twilio_sms_lua.h"
+#include "lua_client.h"
+#include "lua_error.h"
+#include "lua_poll.h"
+#include "lua_text.h"
+
+TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
+{
+    lua_newtable(L);
+    tsms__lua_open_error(L);
+    tsms__lua_open_text(L);
+    tsms__lua_open_poll(L);
+    tsms__lua_open_client(L);
+    lua_pushstring(L, tsms_version());
+    lua_setfield(L, -2, "version");
+    return 1;
+}

@@ -1,0 +1,131 @@
+/* One call: the state machine of a request, its retries and its look-ups.
+ *
+ * No I/O, no clock, no callback: `phase` says what the call needs next, and the functions below
+ * tell it what happened. Time and chance are arguments. */
+#ifndef TSMS_CALL_CALL_H
+#define TSMS_CALL_CALL_H
+
+#include "../policy/breaker.h"
+#include "../policy/retry.h"
+#include "classify.h"
+#include "lookup.h"
+#include "queue.h"
+#include "result.h"
+
+/* One moment on both clocks. */
+typedef struct tsms__now {
+    int64_t mono_ms; /* monotonic */
+    int64_t wall_ms; /* Unix time */
+} tsms__now;
+
+/* What a call needs next. */
+typedef enum tsms__phase {
+    TSMS__PHASE_FREE,  /* nothing: it is not in use */
+    TSMS__PHASE_CHECK, /* an answer to "may this person be written to?" */
+    TSMS__PHASE_READY, /* to be sent: a slot, a permit and, for a message, its rate limits */
+    TSMS__PHASE_PAUSE, /* the moment due_ms */
+    TSMS__PHASE_WIRE,  /* the outcome of the request that the driver has */
+    TSMS__PHASE_DONE,  /* to be handed out: result holds records or an error */
+} tsms__phase;
+
+typedef struct tsms__call {
+    size_t slot; /* in the client's table, for good */
+    uint64_t id;
+    tsms__phase phase;
+    tsms_operation operation;
+    int64_t started_ms;  /* monotonic */
+    int64_t deadline_ms; /* monotonic */
+    int64_t due_ms;      /* PAUSE: monotonic */
+    int attempts;
+    bool cancelled;
+
+    /* The request. The views point into text. */
+    tsms_buf text;
+    tsms_str to, from, messaging_service_sid, body;
+    int64_t send_at;
+    bool body_may_differ;
+    uint64_t intent; /* hash of the four; 0 for what creates nothing */
+    uint64_t cost;   /* for the rate limits */
+    tsms_buf path;
+    tsms_buf form;
+
+    /* While a message is in doubt. */
+    bool looking_up;
+    bool last_chance;     /* finding nothing ends the call */
+    int64_t resend_cost;  /* what sending again takes from the quota */
+    int looks;            /* look-ups that found nothing */
+    int look_failures;    /* look-ups that failed */
+    int pages;            /* of the look-up under way */
+    tsms_buf lookup_path; /* the page to ask for */
+    int64_t first_sent_s; /* Unix seconds by our clock */
+    int64_t failed_s;
+
+    int64_t quota_paid; /* by the retries of this call */
+    tsms_result *result;
+
+    /* The client's book-keeping. */
+    struct tsms__call *prev, *next;
+    struct tsms__call_list *list;
+    size_t heap_index; /* 1-based place in the timer heap; 0: not in it */
+    int64_t timer_ms;
+    tsms__waiter waiter;
+    bool queued;  /* has stood in the rate queue since its last check */
+    bool limited; /* has been counted as rate limited */
+    tsms__permit permit;
+    int64_t wire_ms; /* when the request under way left */
+    void *transfer;  /* the driver's */
+} tsms__call;
+
+/* What the machine may look at when it decides. */
+typedef struct tsms__call_env {
+    const tsms_config *config;
+    tsms__rand *rand;
+    int64_t quota_left;
+    tsms__claims *claims;
+    bool twin_on_wire; /* an identical message of this client is on the wire right now */
+} tsms__call_env;
+
+/* What the client must do beyond following the phase. */
+typedef struct tsms__call_effects {
+    tsms_outcome outcome; /* of the attempt, or of the look-up's request */
+    tsms_error error;     /* of the attempt; kind NONE for a good one */
+    int64_t quota_cost;
+    bool retrying;  /* another attempt will follow */
+    bool looked_up; /* a look-up came to an answer */
+    bool found;
+} tsms__call_effects;
+
+void tsms__call_init(tsms__call *call, const tsms_mem *mem);
+/* Frees what the call owns, its result included. */
+void tsms__call_free(tsms__call *call);
+/* Takes a checked request, with the client's defaults filled in. Sets the phase to CHECK for a
+ * message and to READY for the rest. On failure nothing is kept. */
+tsms_status tsms__call_begin(tsms__call *call, uint64_t id, const tsms_request *request,
+                             const tsms_config *config, tsms__now now, tsms_error *err);
+/* The answers to CHECK. */
+void tsms__call_allow(tsms__call *call);
+void tsms__call_deny(tsms__call *call, tsms_str reason);
+void tsms__call_defer(tsms__call *call, int64_t until_ms);
+/* Ends a call that is not on the wire, for a reason of our own (breaker, limiter, deadline). While
+ * a message is in doubt its own error is kept. */
+void tsms__call_refuse(tsms__call *call, tsms_kind kind, int64_t retry_after_ms, const char *why);
+/* READY: waits until due_ms for a permit; ends the call when that is past its deadline. */
+void tsms__call_hold(tsms__call *call, int64_t until_ms);
+/* The request leaves now. */
+void tsms__call_start(tsms__call *call, tsms__now now);
+/* It came to this. */
+void tsms__call_finish(tsms__call *call, const tsms__call_env *env, const tsms__transfer *transfer,
+                       tsms__now now, tsms__call_effects *effects);
+/* PAUSE is over: back to CHECK, or READY for what needs none. */
+void tsms__call_wake(tsms__call *call);
+/* The deadline passed while the call was not on the wire. */
+void tsms__call_expire(tsms__call *call);
+/* The user wants no more of it: ends it now, or when its request on the wire has ended. */
+void tsms__call_cancel(tsms__call *call);
+/* Whether the next request creates a message (and needs a check and the limits). */
+bool tsms__call_creates(const tsms__call *call);
+/* How little time before the deadline is too little to start a request that creates a message,
+ * because a request that is cut off is in doubt. */
+int64_t tsms__call_min_left_ms(const tsms__call *call, const tsms_config *config);
+
+#endif

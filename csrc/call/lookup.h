@@ -1,0 +1,40 @@
+/* Finding, in a page of the message list, the message whose own answer was lost. */
+#ifndef TSMS_CALL_LOOKUP_H
+#define TSMS_CALL_LOOKUP_H
+
+#include "../wire/response.h"
+
+enum { TSMS__CLAIMS = 4096 };
+
+/* The messages that already belong to a call, by the hash of their sid; the oldest are forgotten. A
+ * forgotten one may be taken for another identical message, which loses a text rather than sending
+ * one twice. */
+typedef struct tsms__claims {
+    uint64_t sids[TSMS__CLAIMS];
+    size_t count;
+} tsms__claims;
+
+void tsms__claims_add(tsms__claims *claims, tsms_str sid);
+bool tsms__claims_has(const tsms__claims *claims, tsms_str sid);
+
+/* What to look for. */
+typedef struct tsms__intent {
+    tsms_str to;
+    tsms_str from;                  /* absent: any sender */
+    tsms_str messaging_service_sid; /* absent: none was given */
+    tsms_str body;
+    bool body_may_differ; /* smart encoding, link shortening or a template rewrites it */
+    int64_t since_s;      /* the server's Unix time at the first attempt */
+    int64_t until_s;
+} tsms__intent;
+
+/* The index of the oldest row that fits and is not claimed; false when there is none. Every row is
+ * held against every condition, because the server ignores filters that it does not know
+ * (twilio-node issue 223). */
+bool tsms__lookup_find(const tsms__intent *intent, const tsms__records *page,
+                       const tsms__claims *claims, size_t *index);
+/* Whether older pages may still hold a fitting row: the oldest row here is not before the window.
+ */
+bool tsms__lookup_goes_on(const tsms__intent *intent, const tsms__records *page);
+
+#endif

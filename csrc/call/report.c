@@ -1,0 +1,64 @@
+/* Events, counters and statistics of a client. */
+#include "report.h"
+
+void tsms__count(tsms_client *client, tsms__counter counter)
+{
+    tsms__region_count(client->region, counter);
+}
+
+static tsms_event *add_event(tsms_client *client, tsms_event_type type, tsms__now now)
+{
+    bool dropped;
+    tsms_event *event = tsms__events_add(client->events, &dropped);
+    if (dropped) {
+        tsms__count(client, TSMS__COUNT_events_dropped);
+    }
+    event->type = type;
+    event->at_ms = now.wall_ms;
+    return event;
+}
+
+tsms_event *tsms__report(tsms_client *client, tsms_event_type type, const tsms__call *call,
+                         tsms__now now)
+{
+    tsms_event *event = add_event(client, type, now);
+    event->operation = call->operation;
+    event->call_id = call->id;
+    event->attempt = call->attempts;
+    if (call->to.len > 0) {
+        tsms_phone_mask(call->to, event->to, sizeof event->to);
+    }
+    if (call->from.len > 0) {
+        tsms_phone_mask(call->from, event->from, sizeof event->from);
+    }
+    return event;
+}
+
+void tsms__report_breaker(tsms_client *client, tsms__breaker_state before,
+                          tsms__breaker_state after, tsms__now now)
+{
+    if (before == after) {
+        return;
+    }
+    if (after == TSMS__BREAKER_OPEN) {
+        tsms__count(client, TSMS__COUNT_breaker_opened);
+    }
+    tsms_event *event = add_event(client, TSMS_EVENT_BREAKER, now);
+    const char *name = tsms__breaker_state_name(after);
+    tsms__error_text(event->text, sizeof event->text, tsms_str_from(name));
+}
+
+bool tsms_client_event(tsms_client *client, tsms_event *out)
+{
+    return tsms__events_take(client->events, out);
+}
+
+void tsms_client_stats(tsms_client *client, tsms_stats *out)
+{
+#define X(name, text) out->name = tsms__region_counter(client->region, TSMS__COUNT_##name);
+    TSMS_COUNTERS(X)
+#undef X
+    out->in_flight = client->wire.count;
+    out->queued = tsms__client_waiting(client);
+    out->breaker = tsms__breaker_state_name(tsms__region_breaker_state(client->region));
+}

@@ -1,0 +1,318 @@
+--- The client: sends messages and reads about them.
+--
+-- Every function answers its value, or nil and an error (see `twilio_sms.error`); misuse raises. Called from
+-- the main program they wait; inside of `sms.loop.run` they let other coroutines go on meanwhile.
+local bulk = require "twilio_sms.bulk"
+local core = require "twilio_sms.core"
+local drive = require "twilio_sms.drive"
+local loop = require "twilio_sms.loop"
+local options = require "twilio_sms.options"
+
+local M = {}
+
+local Client = {}
+local class = { __index = Client, __name = "twilio_sms.client" }
+
+function class:__tostring()
+    return self.closed and "twilio_sms.client (closed)" or "twilio_sms.client (open)"
+end
+
+local function open(self)
+    if getmetatable(self) ~= class then
+        error("call this with a colon, as in client:send{...}", 3)
+    elseif self.closed then
+        error("the client is closed", 3)
+    end
+    return self.drive
+end
+
+local function check_sid(sid, level)
+    if type(sid) ~= "string" then
+        error("expected a sid (a string), got " .. type(sid), level + 1)
+    end
+end
+
+local CALL_OPTIONS = { timeout_ms = "number" }
+
+local function perform(self, operation, fields, opts)
+    local d = open(self)
+    opts = options.check(opts, CALL_OPTIONS, 3)
+    fields.timeout_ms = opts.timeout_ms
+    local ticket, err = d:submit(operation, fields)
+    if not ticket then
+        return nil, err
+    end
+    return d:wait(ticket)
+end
+
+local function copy(t)
+    local out = {}
+    for name, value in pairs(t) do
+        out[name] = value
+    end
+    return out
+end
+
+local function on_message(self, operation, sid, opts)
+    check_sid(sid, 3)
+    return perform(self, operation, { sid = sid }, opts)
+end
+
+--- Sends one message.
+-- @tparam table message to, body, media, from, messaging_service_sid, send_at, status_callback, ... (docs/sending.md)
+-- @tparam[opt] table opts timeout_ms
+-- @treturn table|nil the message, with `outcome`, `attempts` and `verified`
+function Client:send(message, opts)
+    if type(message) ~= "table" then
+        error("send{ to=..., body=... } takes a table, not a " .. type(message), 2)
+    end
+    return perform(self, "send", copy(message), opts)
+end
+
+local BULK_OPTIONS = { concurrency = "number", on_progress = "function", timeout_ms = "number" }
+
+-- Long enough for a slow rate limit to let `concurrency` messages through, one after the other.
+local BULK_TIMEOUT_MS = 600000
+
+local function bulk_options(opts)
+    opts = options.check(opts, BULK_OPTIONS, 3)
+    local n = opts.concurrency
+    if n and (n < 1 or n % 1 ~= 0) then
+        error("option 'concurrency' must be a whole number, 1 or more", 3)
+    end
+    return opts
+end
+
+--- Sends many messages, with constant memory.
+-- @param source a list of messages, or a function that answers the next one and nil at the end
+-- @tparam[opt] table opts concurrency (50), on_progress (a function that gets done, failed, in_flight,
+--   total), timeout_ms for each message (600000)
+-- @treturn function an iterator: index, message, error; in the order in which they end
+function Client:send_many(source, opts)
+    local d = open(self)
+    opts = bulk_options(opts)
+    local timeout_ms = opts.timeout_ms or BULK_TIMEOUT_MS
+    return bulk.run(d, "send", source, function(item)
+        if type(item) ~= "table" then
+            return nil, bulk.bad_item(item)
+        end
+        local fields = copy(item)
+        fields.timeout_ms = timeout_ms
+        return fields
+    end, opts)
+end
+
+--- Reads one message.
+function Client:get(sid, opts)
+    return on_message(self, "fetch", sid, opts)
+end
+
+--- Reads many messages.
+-- @param sids a list, or a function that answers the next sid
+-- @treturn function an iterator: index, message, error
+function Client:get_many(sids, opts)
+    local d = open(self)
+    opts = bulk_options(opts)
+    return bulk.run(d, "fetch", sids, function(sid)
+        return { sid = type(sid) == "string" and sid or "", timeout_ms = opts.timeout_ms }
+    end, opts)
+end
+
+--- Reads one page of the message list.
+-- @tparam[opt] table filter to, from, date_sent, date_sent_before, date_sent_after, page_size; or page_uri, which
+--   is the next_page_uri of another page
+-- @treturn table|nil a list of messages, with next_page_uri unless it is the last
+function Client:page(filter, opts)
+    return perform(self, "list", copy(filter or {}), opts)
+end
+
+-- Follows pages until `limit` rows are there.
+local function read_pages(self, operation, fields, limit, opts)
+    local rows = {}
+    local page, err = perform(self, operation, fields, opts)
+    while page do
+        for _, row in ipairs(page) do
+            if #rows == limit then
+                return rows
+            end
+            rows[#rows + 1] = row
+        end
+        if #rows == limit or not page.next_page_uri then
+            return rows
+        end
+        page, err = perform(self, operation, { sid = fields.sid, page_uri = page.next_page_uri }, opts)
+    end
+    return nil, err
+end
+
+local PAGE_SIZE = 50
+local PAGE_SIZE_MOST = 1000
+
+--- Lists messages, newest first, over as many pages as it takes.
+-- @tparam[opt] table filter as for page, and limit (50)
+-- @treturn table|nil a list of messages
+function Client:list(filter, opts)
+    open(self)
+    local fields = copy(filter or {})
+    local limit = fields.limit or PAGE_SIZE
+    fields.limit = nil
+    if type(limit) ~= "number" or limit < 1 or limit % 1 ~= 0 then
+        error("limit must be a whole number, 1 or more", 2)
+    end
+    fields.page_size = fields.page_size or math.min(limit, PAGE_SIZE_MOST)
+    return read_pages(self, "list", fields, limit, opts)
+end
+
+--- Cancels a scheduled message.
+function Client:cancel(sid, opts)
+    return on_message(self, "cancel", sid, opts)
+end
+
+--- Removes the text of a message, which stays in the list.
+function Client:redact(sid, opts)
+    return on_message(self, "redact", sid, opts)
+end
+
+--- Deletes a message and its media.
+-- @treturn boolean|nil true
+function Client:delete(sid, opts)
+    return on_message(self, "delete", sid, opts)
+end
+
+--- Lists the media of a message, or reads one of them.
+-- @tparam string sid of the message
+-- @tparam[opt] string media_sid
+function Client:media(sid, media_sid, opts)
+    check_sid(sid, 2)
+    if type(media_sid) == "string" then
+        return perform(self, "media_fetch", { sid = sid, media_sid = media_sid }, opts)
+    end
+    return read_pages(self, "media_list", { sid = sid }, PAGE_SIZE_MOST, media_sid or opts)
+end
+
+--- Deletes one medium of a message.
+function Client:delete_media(sid, media_sid, opts)
+    check_sid(sid, 2)
+    check_sid(media_sid, 2)
+    return perform(self, "media_delete", { sid = sid, media_sid = media_sid }, opts)
+end
+
+--- Tells what the recipient did about a message that was sent with provide_feedback.
+-- @tparam string outcome "confirmed" or "unconfirmed"
+function Client:feedback(sid, outcome, opts)
+    check_sid(sid, 2)
+    if outcome ~= "confirmed" and outcome ~= "unconfirmed" then
+        error("outcome must be 'confirmed' or 'unconfirmed'", 2)
+    end
+    return perform(self, "feedback", { sid = sid, confirmed = outcome == "confirmed" }, opts)
+end
+
+local WAIT_OPTIONS = { timeout_ms = "number", interval_ms = "number" }
+local WAIT_TIMEOUT_MS = 60000
+local WAIT_FIRST_MS, WAIT_MOST_MS = 500, 5000
+
+--- Waits until nothing more will happen to a message: delivered, undelivered, failed, canceled.
+-- @tparam[opt] table opts timeout_ms (60000), interval_ms between looks (500, growing to 5000)
+-- @treturn table|nil the message; after the timeout nil and a Timeout error with the last state in `last`
+function Client:wait(sid, opts)
+    check_sid(sid, 2)
+    opts = options.check(opts, WAIT_OPTIONS, 2)
+    local until_ms = core.now_ms() + (opts.timeout_ms or WAIT_TIMEOUT_MS)
+    local pause_ms = opts.interval_ms or WAIT_FIRST_MS
+    while true do
+        local message, err = on_message(self, "fetch", sid)
+        if not message then
+            return nil, err
+        elseif core.is_terminal(message.status or "") then
+            return message
+        end
+        local left_ms = until_ms - core.now_ms()
+        if left_ms <= 0 then
+            err = core.error("Timeout", "the message is still " .. tostring(message.status))
+            err.last = message
+            return nil, err
+        end
+        loop.sleep(math.min(pause_ms, left_ms))
+        pause_ms = opts.interval_ms or math.min(pause_ms * 1.5 - pause_ms * 1.5 % 1, WAIT_MOST_MS)
+    end
+end
+
+--- Queues a message without waiting, for programs with a loop of their own.
+-- @treturn table|nil a ticket: `done`, then `value` and `err`; call client:step() until it is done
+function Client:submit(message, opts)
+    local d = open(self)
+    if type(message) ~= "table" then
+        error("submit{ to=..., body=... } takes a table, not a " .. type(message), 2)
+    end
+    local fields = copy(message)
+    fields.timeout_ms = options.check(opts, CALL_OPTIONS, 2).timeout_ms
+    return d:submit("send", fields)
+end
+
+--- Adds a function to what is asked before each message leaves (see `twilio_sms.hooks`).
+-- @tparam string name "check"
+function Client:hook(name, f)
+    local d = open(self)
+    if name ~= "check" then
+        error("unknown hook '" .. tostring(name) .. "'; there is 'check'", 2)
+    elseif type(f) ~= "function" then
+        error("a hook is a function, not a " .. type(f), 2)
+    end
+    d:hook(f)
+end
+
+--- What happened since the last call.
+-- @treturn function an iterator over events, the oldest first
+function Client:events()
+    local c = open(self).client
+    return function()
+        return c:event()
+    end
+end
+
+--- Counters since the client was made, and its present state.
+function Client:stats()
+    return open(self).client:stats()
+end
+
+--- Handles what the network has, without waiting unless timeout_ms says so.
+function Client:step(timeout_ms)
+    open(self):step(timeout_ms or 0)
+end
+
+--- What a foreign loop waits on: an object with pollfd, events and timeout, as cqueues wants it.
+function Client:pollable()
+    local d = open(self)
+    return {
+        pollfd = function() return d:pollfd() end,
+        events = function() return "r" end,
+        timeout = function()
+            local ms = d:timeout_ms()
+            return ms >= 0 and ms / 1000 or nil
+        end,
+    }
+end
+
+--- Closes connections and wipes the secrets. Calls that are not finished end with an error.
+function Client:close()
+    if not self.closed then
+        self.closed = true
+        self.drive:close()
+    end
+end
+
+class.__close = Client.close
+
+--- Makes a client.
+-- @tparam table opts see docs/configuration.md
+-- @tparam[opt] boolean from_env whether the TWILIO_ variables are read first
+-- @treturn table|nil
+function M.new(opts, from_env)
+    local client, err = core.client(opts, from_env)
+    if not client then
+        return nil, err
+    end
+    return setmetatable({ drive = drive.new(client), closed = false }, class)
+end
+
+return M

@@ -1,0 +1,46 @@
+--- The chain of functions that decide whether a message may be sent.
+--
+-- A hook gets the question { to, from, messaging_service_sid, body, send_at, attempts } and answers
+--   true                     yes, as far as it is concerned
+--   false, "reason"          no; the message is not sent
+--   "defer", milliseconds    not now; everything is asked again then
+-- The first answer that is not true decides. A hook that fails, or answers anything else, refuses.
+local M = {}
+M.__index = M
+
+function M.new()
+    return setmetatable({ list = {} }, M)
+end
+
+function M:add(hook)
+    self.list[#self.list + 1] = hook
+end
+
+local function read_answer(ok, answer, detail)
+    if not ok then
+        return "deny", "the check failed: " .. tostring(answer)
+    elseif answer == true then
+        return "allow"
+    elseif answer == "defer" and type(detail) == "number" and detail >= 0 then
+        return "defer", "", math.floor(detail)
+    elseif answer == false then
+        return "deny", type(detail) == "string" and detail or ""
+    end
+    return "deny", "the check gave no clear answer"
+end
+
+--- Asks every hook.
+-- @treturn string "allow", "deny" or "defer"
+-- @treturn string the reason
+-- @treturn number milliseconds, for "defer"
+function M:ask(question)
+    for _, hook in ipairs(self.list) do
+        local verdict, reason, defer_ms = read_answer(pcall(hook, question))
+        if verdict ~= "allow" then
+            return verdict, reason, defer_ms
+        end
+    end
+    return "allow"
+end
+
+return M

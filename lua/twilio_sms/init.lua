@@ -1,0 +1,38 @@
+--- Sends and reads SMS and MMS through Twilio.
+--
+--     local sms = require "twilio_sms"
+--     local client = sms.assert(sms.new { account_sid = "AC...", auth_token = { env = "TWILIO_AUTH_TOKEN" } })
+--     local message = sms.assert(client:send { to = "+15005550006", from = "+15005550001", body = "Hello" })
+--     print(message.sid, message.status)
+local client = require "twilio_sms.client"
+local core = require "twilio_sms.core"
+
+local M = {
+    _VERSION = core.version,
+    error = require "twilio_sms.error",
+    loop = require "twilio_sms.loop",
+    segments = core.segments,
+}
+
+M.assert = M.error.assert
+
+--- Makes a client.
+-- @tparam table opts see docs/configuration.md
+-- @treturn table|nil a client, or nil and an error
+function M.new(opts)
+    if type(opts) ~= "table" then
+        error("new{ account_sid=..., auth_token=... } takes a table, not a " .. type(opts), 2)
+    end
+    return client.new(opts)
+end
+
+--- Makes a client from the TWILIO_ variables of the environment (docs/configuration.md lists them).
+-- @tparam[opt] table opts more options, which win
+function M.from_env(opts)
+    if opts ~= nil and type(opts) ~= "table" then
+        error("from_env takes a table or nothing, not a " .. type(opts), 2)
+    end
+    return client.new(opts or {}, true)
+end
+
+return M

@@ -1,0 +1,159 @@
+--- Coroutines over clients: inside of `run`, whatever waits lets the others go on.
+local core = require "twilio_sms.core"
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113
+
+local M = {}
+
+-- The loop that is running, or nil: ready coroutines, sleepers, and the drives that somebody waits for.
+local current
+
+--- Whether the calling code runs in a coroutine of the running loop, and so may yield to it.
+function M.inside()
+    return current ~= nil and current.owned[coroutine.running() or false] == true
+end
+
+local function push(loop, co, ...)
+    loop.last = loop.last + 1
+    loop.ready[loop.last] = { co = co, n = select("#", ...), ... }
+end
+
+--- Starts f(...) as a coroutine of the running loop.
+-- @treturn table a task, whose `done` tells whether it has returned
+function M.spawn(f, ...)
+    if not current then
+        error("spawn works inside of loop.run", 2)
+    end
+    local task = { done = false }
+    local co = coroutine.create(function(...)
+        f(...)
+        task.done = true
+    end)
+    current.owned[co] = true
+    current.alive = current.alive + 1
+    push(current, co, ...)
+    return task
+end
+
+--- Suspends the calling coroutine until wake(token) is called. For drives.
+-- @param token any value, unique to the waiting coroutine
+-- @tparam table drive what has to be stepped meanwhile
+function M.wait(token, drive)
+    local loop = current
+    loop.waiting[token] = coroutine.running()
+    loop.drives[drive] = (loop.drives[drive] or 0) + 1
+    coroutine.yield()
+    local left = loop.drives[drive] - 1
+    loop.drives[drive] = left > 0 and left or nil
+end
+
+--- Lets the coroutine that waits for token go on.
+function M.wake(token)
+    local co = current and current.waiting[token]
+    if co then
+        current.waiting[token] = nil
+        push(current, co)
+    end
+end
+
+--- Pauses the calling coroutine, or the whole program outside of a loop.
+function M.sleep(ms)
+    if not M.inside() then
+        core.poll({}, ms)
+        return
+    end
+    local loop = current
+    loop.sleeping[coroutine.running()] = core.now_ms() + ms
+    coroutine.yield()
+end
+
+local function resume_ready(loop)
+    local first, last = loop.first, loop.last
+    for i = first, last do
+        local entry = loop.ready[i]
+        loop.ready[i] = nil
+        loop.first = i + 1
+        local ok, err = coroutine.resume(entry.co, unpack(entry, 1, entry.n))
+        if not ok then
+            error(type(err) == "string" and debug.traceback(entry.co, err) or err, 0)
+        end
+        if coroutine.status(entry.co) == "dead" then
+            loop.owned[entry.co] = nil
+            loop.alive = loop.alive - 1
+        end
+    end
+end
+
+-- Wakes sleepers; answers how long the next one still sleeps, -1 for none.
+local function wake_sleepers(loop)
+    local now, wait = core.now_ms(), -1
+    for co, at in pairs(loop.sleeping) do
+        if at <= now then
+            loop.sleeping[co] = nil
+            push(loop, co)
+            wait = 0
+        elseif wait < 0 or at - now < wait then
+            wait = at - now
+        end
+    end
+    return wait
+end
+
+local function step_drives(loop, wait)
+    local drive = next(loop.drives)
+    if not drive then
+        core.poll({}, wait)
+    elseif not next(loop.drives, drive) then
+        drive:step(wait)
+    else
+        local fds = {}
+        for one in pairs(loop.drives) do
+            local own = one:timeout_ms()
+            fds[#fds + 1] = one:pollfd()
+            wait = own >= 0 and (wait < 0 or own < wait) and own or wait
+        end
+        core.poll(fds, wait)
+        local list = {}
+        for one in pairs(loop.drives) do
+            list[#list + 1] = one
+        end
+        for _, one in ipairs(list) do
+            one:step(0)
+        end
+    end
+end
+
+local function run_until_empty(loop)
+    while loop.alive > 0 do
+        resume_ready(loop)
+        if loop.alive > 0 then
+            local wait = wake_sleepers(loop)
+            if loop.first > loop.last then
+                if wait < 0 and not next(loop.drives) then
+                    error("loop.run: every coroutine waits for something that cannot happen", 0)
+                end
+                step_drives(loop, wait)
+            end
+        end
+    end
+end
+
+--- Runs f(...) and every coroutine that it spawns, until all have returned. An error in one of them ends
+-- the loop and is raised here.
+function M.run(f, ...)
+    if current then
+        error("loop.run is running already; use loop.spawn inside of it", 2)
+    end
+    current = {
+        ready = {}, first = 1, last = 0, alive = 0,
+        owned = {}, waiting = {}, sleeping = {}, drives = {},
+    }
+    M.spawn(f, ...)
+    local ok, err = pcall(run_until_empty, current)
+    current = nil
+    if not ok then
+        error(err, 0)
+    end
+end
+
+return M
