@@ -165,11 +165,12 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
     return stream;
 }
 
+/* The listener's argument is evhttp's: breaking off the loop is how the server learns of it. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
-    tsms_server *server = arg;
+    (void)arg;
     evconnlistener_disable(listener);
-    server->resume_ms = tsms__clock_now().mono_ms + ACCEPT_PAUSE_MS;
+    event_base_loopbreak(evconnlistener_get_base(listener));
 }
 
 static void close_expired(tsms__connection_list *list, int64_t now_ms)
@@ -182,6 +183,9 @@ static void close_expired(tsms__connection_list *list, int64_t now_ms)
 void tsms__connections_tend(tsms_server *server)
 {
     int64_t now_ms = tsms__clock_now().mono_ms;
+    if (event_base_got_break(server->base)) {
+        server->resume_ms = now_ms + ACCEPT_PAUSE_MS;
+    }
     close_expired(&server->busy, now_ms);
     close_expired(&server->idle, server->stopping ? INT64_MAX : now_ms);
     if (server->resume_ms != 0 && server->resume_ms <= now_ms) {

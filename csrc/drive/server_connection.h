@@ -71,7 +71,8 @@ void tsms__connection_to_host(tsms__connection *connection);
 /* Starts the time in which a request must come in or an answer go out. */
 void tsms__connection_to_busy(tsms__connection *connection);
 void tsms__connection_to_idle(tsms__connection *connection);
-/* Closes what is over its time; when the server is stopping, all that is idle. */
+/* To be called after each turn of the loop: closes what is over its time (when the server is
+ * stopping, all that is idle) and sees whether connections can be accepted. */
 void tsms__connections_tend(tsms_server *server);
 /* When tsms__connections_tend wants to be called; INT64_MAX for never. */
 int64_t tsms__connections_due_ms(const tsms_server *server);

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Finds out which packages are missing and installs them (Debian 12 and its relatives; as root or by sudo).
+set -eu
+
+packages=(
+    gcc clang make pkg-config ca-certificates openssl
+    libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev
+    lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson
+    # for the tests, the checks and the benchmark
+    lua-busted lua-check libcmocka-dev libnghttp2-dev valgrind gcovr clang-format libclang-rt-14-dev g++
+    nginx-light libnginx-mod-http-lua
+)
+
+if ! command -v dpkg-query > /dev/null; then
+    echo "This is not a Debian system. Install what matches these packages, then run make again:"
+    echo "  ${packages[*]}"
+    exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+    state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2> /dev/null || true)
+    [ "${state:0:2}" = ii ] || missing+=("$package")
+done
+# Any nginx will do.
+if command -v nginx > /dev/null || [ -x /usr/sbin/nginx ]; then
+    missing=($(printf '%s\n' "${missing[@]}" | grep -vx nginx-light || true))
+fi
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo > /dev/null; then
+        echo "These packages are missing; install them as root, then run make again:"
+        echo "  apt-get install ${missing[*]}"
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+log=$(mktemp)
+if ! { "${as_root[@]}" apt-get -q update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "${missing[@]}"; } > "$log" 2>&1; then
+    tail -n 20 "$log"
+    echo "Installing failed; the whole log is in $log"
+    exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Runs suites of tests and closes with one line of counts.
+# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, lua, examples, fuzz [SECONDS]
+# VALGRIND=1 runs the C tests under valgrind; GC_STRESS=1 runs the specs with a collector that never rests.
+set -u
+
+build=$1
+shift
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+count() { # passed failed
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+# Runs one cmocka program; prints its output only when something failed.
+cmocka() {
+    local command=("$1")
+    [ -z "${VALGRIND:-}" ] || command=(valgrind -q --error-exitcode=99 --leak-check=full \
+        --errors-for-leak-kinds=definite "$1")
+    timeout 600 "${command[@]}" > "$log" 2>&1
+    local status=$?
+    local good bad
+    good=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
+    bad=$(sed -n 's/.*\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
+    if [ $status -ne 0 ]; then
+        cat "$log"
+        echo "FAILED: $1 (exit status $status)"
+        [ "${bad:-0}" -gt 0 ] || bad=1
+    else
+        printf '%-52s %4d passed\n' "${1#"$build"/}" "${good:-0}"
+    fi
+    count "${good:-0}" "${bad:-0}"
+}
+
+# Runs a command as one test.
+single() { # name command...
+    local name=$1
+    shift
+    if timeout 600 "$@" > "$log" 2>&1; then
+        printf '%-52s    1 passed\n' "$name"
+        count 1 0
+    else
+        cat "$log"
+        echo "FAILED: $name"
+        count 0 1
+    fi
+}
+
+specs() {
+    local lua=$1 modules=$2
+    local stress=''
+    [ -z "${GC_STRESS:-}" ] || stress='collectgarbage("setpause", 0); collectgarbage("setstepmul", 10000)'
+    LUA_PATH_5_4="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH_5_4="$modules/?.so;;" \
+        LUA_PATH="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH="$modules/?.so;;" \
+        TWILIO_SMS_BUILD="$build" \
+        timeout 900 "$lua" -e "$stress package.path = 'spec/?.lua;' .. package.path
+            require 'busted.runner' { standalone = false }" \
+        spec/none.lua -o plainTerminal spec > "$log" 2>&1
+    local status=$?
+    local line good bad
+    line=$(grep -aE '[0-9]+ successes? / [0-9]+ failures?' "$log" | tail -n 1)
+    good=$(sed -n 's/^\([0-9]*\) success.*/\1/p' <<< "$line")
+    bad=$(sed -n 's/.* \([0-9]*\) failures\{0,1\} \/ \([0-9]*\) error.*/\1 \2/p' <<< "$line")
+    bad=$(($(tr ' ' '+' <<< "${bad:-0}")))
+    if [ $status -ne 0 ] || [ -z "$line" ] || [ "$bad" -gt 0 ]; then
+        cat "$log"
+        echo "FAILED: the specs on $lua (exit status $status)"
+        [ "$bad" -gt 0 ] || bad=1
+    else
+        printf '%-52s %4d passed\n' "specs on $lua${GC_STRESS:+, collector always on}" "$good"
+    fi
+    count "${good:-0}" "$bad"
+}
+
+fuzz() {
+    local seconds=$1
+    for source in tests/fuzz/fuzz_*.c; do
+        local name program corpus
+        name=$(basename "$source" .c)
+        program="$build/libfuzzer/$name"
+        corpus="$build/libfuzzer/corpus_${name#fuzz_}"
+        mkdir -p "$corpus"
+        clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Icsrc \
+            $(pkg-config --cflags libcurl libcjson) "$source" \
+            csrc/base/*.c csrc/config/*.c csrc/wire/*.c -o "$program" \
+            $(pkg-config --libs libcjson) -lm || { count 0 1; continue; }
+        single "$name, ${seconds} s" "$program" -max_total_time="$seconds" -timeout=2 -print_final_stats=1 \
+            "$corpus" "tests/fuzz/corpus/${name#fuzz_}"
+        grep -a 'number_of_executed_units' "$log"
+    done
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    c)
+        for source in tests/test_*.c; do
+            cmocka "$build/tests/$(basename "$source" .c)"
+        done
+        ;;
+    corpus)
+        for source in tests/fuzz/fuzz_*.c; do
+            name=$(basename "$source" .c)
+            single "corpus of $name" "$build/fuzz/$name" "tests/fuzz/corpus/${name#fuzz_}"
+        done
+        ;;
+    integration)
+        for source in tests/integration/test_*.c; do
+            cmocka "$build/tests/integration/$(basename "$source" .c)"
+        done
+        ;;
+    lua)
+        specs lua5.4 "$build/lua5.4"
+        specs luajit "$build/luajit"
+        ;;
+    examples)
+        for example in tests/examples/*.sh; do
+            single "$example" "$example" "$build"
+        done
+        ;;
+    fuzz)
+        fuzz "${2:-20}"
+        shift
+        ;;
+    esac
+    shift
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
