@@ -54,14 +54,16 @@ static void test_foreign_names_are_no_kind(void **state)
 
 static void test_values_outside_an_enum_have_empty_names(void **state)
 {
-    static const int outside[] = {-1, 1000};
-    for (size_t i = 0; i < 2; i++) {
+    static const int outside[] = {-1, 1000, TSMS_KIND_COUNT};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         assert_string_equal(tsms_category_name((tsms_category)outside[i]), "");
         assert_string_equal(tsms_kind_name((tsms_kind)outside[i]), "");
         assert_string_equal(tsms_kind_type((tsms_kind)outside[i]), "");
         assert_int_equal(tsms_kind_category((tsms_kind)outside[i]), TSMS_CATEGORY_NONE);
         assert_string_equal(tsms_outcome_name((tsms_outcome)outside[i]), "");
     }
+    assert_string_equal(tsms_category_name((tsms_category)(TSMS_CATEGORY_SERVER + 1)), "");
+    assert_string_equal(tsms_outcome_name((tsms_outcome)(TSMS_OUTCOME_IN_DOUBT + 1)), "");
     assert_string_equal(tsms_kind_name(TSMS_KIND_NONE), "");
     assert_string_equal(tsms_kind_type(TSMS_KIND_NONE), "");
 }
@@ -93,6 +95,8 @@ static void test_set_fills_in_what_the_kind_says(void **state)
     assert_string_equal(err.message, "no answer in 500 ms");
     assert_string_equal(err.more_info, "");
     assert_string_equal(err.request_id, "");
+    tsms__error_set(&err, TSMS_KIND_OPTED_OUT, "%c", '!');
+    assert_string_equal(err.message, "!");
     tsms__error_set(&err, TSMS_KIND_OPTED_OUT, "%s", "");
     assert_false(err.retryable);
     assert_string_equal(err.message, "");
@@ -146,6 +150,7 @@ static void test_text_loses_the_control_characters_beyond_ascii(void **state)
     assert_text_is("next\xC2\x85line \xC2\x9B"
                    "31m",
                    "next line  31m");
+    assert_text_is("\xC2\x9F\xC2\x80.", "  .");
     assert_text_is("line\xE2\x80\xA8paragraph\xE2\x80\xA9.", "line paragraph .");
     assert_text_is("kept: \xC2\xA0\xE2\x80\xA7\xE2\x80\xAA",
                    "kept: \xC2\xA0\xE2\x80\xA7\xE2\x80\xAA");
@@ -157,10 +162,15 @@ static void test_text_masks_numbers(void **state)
                    "The 'To' number +1********67 is not valid.");
     assert_text_is("+15551234567", "+1********67");
     assert_text_is("+1234567", "+1****67");
+    assert_text_is("+10099990000,", "+1********00,");
+    assert_text_is("1+1234567+1", "1+1****67+1");
     assert_text_is("+123456", "+123456");
     assert_text_is("++1234567+7654321,", "++1****67+7****21,");
     assert_text_is("whatsapp:+15551234567", "whatsapp:+1********67");
     assert_text_is("code 30003, 86400000 ms", "code 30003, 86400000 ms");
+    char field[32];
+    tsms__error_text(field, sizeof field, (tsms_str){"+1234567", 7});
+    assert_string_equal(field, "+123456");
 }
 
 static void test_text_is_cut_at_a_character(void **state)

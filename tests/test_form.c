@@ -95,6 +95,22 @@ static void test_next_cuts_and_decodes(void **state)
     assert_pairs_are("a&=&=b&c=&d==e", "[a|][|][|b][c|][d|=e]");
     assert_pairs_are("a+b=c%20d&a+b=%2b", "[a b|c d][a b|+]");
     assert_pairs_are("%e2%82%AC=%E2%82%ac", "[€|€]");
+    tsms_str cut = {"a=%41", 4};
+    assert_true(tsms__form_next(&cut, &name, &value));
+    assert_str_is(tsms__buf_str(&value), "%4");
+}
+
+static void test_escapes_of_either_case_give_every_byte(void **state)
+{
+    for (int c = 0; c < 256; c++) {
+        char text[16];
+        snprintf(text, sizeof text, "%%%02x=%%%02X", (unsigned)c, (unsigned)c);
+        tsms_str rest = tsms_str_from(text);
+        char byte = (char)c;
+        assert_true(tsms__form_next(&rest, &name, &value));
+        assert_true(tsms__str_eq(tsms__buf_str(&name), (tsms_str){&byte, 1}));
+        assert_true(tsms__str_eq(tsms__buf_str(&value), (tsms_str){&byte, 1}));
+    }
 }
 
 static void test_broken_escapes_stay_as_they_are(void **state)
@@ -177,6 +193,7 @@ int main(void)
         TEST(test_add_joins_pairs),
         TEST(test_size_that_overflows_is_a_failure),
         TEST(test_next_cuts_and_decodes),
+        TEST(test_escapes_of_either_case_give_every_byte),
         TEST(test_broken_escapes_stay_as_they_are),
         TEST(test_next_of_nothing),
         TEST(test_decoding_undoes_encoding),

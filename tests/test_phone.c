@@ -43,6 +43,7 @@ static void test_kinds_of_addresses(void **state)
         {"+0123456789", TSMS__ADDRESS_INVALID},
         {"A", TSMS__ADDRESS_ALPHA},
         {"My Company", TSMS__ADDRESS_ALPHA},
+        {"aAzZ", TSMS__ADDRESS_ALPHA},
         {"Az09 &-+_19", TSMS__ADDRESS_ALPHA},
         {"Az09 &-+_190", TSMS__ADDRESS_INVALID},
         {"1234 5678", TSMS__ADDRESS_INVALID},

@@ -334,7 +334,9 @@ static void test_read_takes_structs_of_older_callers(void **state)
     given.page_size = 7;
     given.timeout_ms = 1000;
     assert_int_equal(tsms__request_read(&given, &own, NULL), TSMS_OK);
-    assert_memory_equal(&own, &given, sizeof own);
+    assert_str_is(own.media_sid, MEDIA);
+    assert_int_equal(own.page_size, 7);
+    assert_int_equal(own.timeout_ms, 1000);
     given.size = offsetof(tsms_request, page_size);
     assert_int_equal(tsms__request_read(&given, &own, NULL), TSMS_OK);
     assert_int_equal(own.size, sizeof own);

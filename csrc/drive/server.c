@@ -11,9 +11,10 @@
 #include "server_exchange.h"
 #include "server_os.h"
 
+/* CONNECT is refused here and not by evhttp, which would leave the connection open. */
 enum {
     METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-              EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH,
+              EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH | EVHTTP_REQ_CONNECT,
 };
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)

@@ -24,6 +24,8 @@ static const char *method_name(enum evhttp_cmd_type method)
         return "DELETE";
     case EVHTTP_REQ_OPTIONS:
         return "OPTIONS";
+    case EVHTTP_REQ_CONNECT:
+        return "CONNECT";
     default:
         return "PATCH";
     }
@@ -73,6 +75,16 @@ static tsms_server_request *copy_request(tsms_server *server, struct evhttp_requ
     return request;
 }
 
+/* Such a peer may see its connection's next bytes in another light than the server does, so there
+ * must be none. */
+static void refuse(tsms_server_request *request)
+{
+    const tsms_server_answer bad_request = {.http_status = 400};
+    if (tsms_server_cut(request, &bad_request, NULL) != TSMS_OK) {
+        tsms_server_drop(request, TSMS_SERVER_DROP_CLOSE);
+    }
+}
+
 void tsms__exchange_begin(struct evhttp_request *http_request, void *arg)
 {
     tsms_server *server = arg;
@@ -83,16 +95,15 @@ void tsms__exchange_begin(struct evhttp_request *http_request, void *arg)
         evhttp_connection_free(http);
         return;
     }
-    if (!tsms__inbound_is_sound(request)) {
-        tsms__inbound_free(request);
-        evhttp_send_error(http_request, HTTP_BADREQUEST, NULL); /* closes the connection too */
-        return;
-    }
     request->connection = c;
     request->connection_id = c->id;
     c->http_request = http_request;
     c->request = request;
     tsms__connection_to_host(c);
+    if (!tsms__inbound_is_sound(request)) {
+        refuse(request);
+        return;
+    }
     *(server->ready_last != NULL ? &server->ready_last->next : &server->ready_first) = request;
     server->ready_last = request;
 }

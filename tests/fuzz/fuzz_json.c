@@ -1,16 +1,10 @@
 /* base/json.c: any bytes are refused or give a tree that its getters agree about. */
-#include "base/json.h"
-#include "base/str.h"
+#include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static void require(bool holds)
-{
-    if (!holds) {
-        abort();
-    }
-}
+#include "base/json.h"
+#include "base/str.h"
 
 /* A tree needs at least one byte of the document for each value in it. */
 static size_t check_tree(const tsms__json *node)
@@ -18,18 +12,18 @@ static size_t check_tree(const tsms__json *node)
     tsms__json_type type = tsms__json_type_of(node);
     bool is_parent = type == TSMS__JSON_ARRAY || type == TSMS__JSON_OBJECT;
     int64_t number;
-    require((tsms__json_text(node).ptr != NULL) == (type == TSMS__JSON_STRING));
+    CHECK((tsms__json_text(node).ptr != NULL) == (type == TSMS__JSON_STRING));
     if (tsms__json_int(node, &number) && type == TSMS__JSON_NUMBER) {
-        require((double)number == tsms__json_number(node));
+        CHECK((double)number == tsms__json_number(node));
     }
-    require(is_parent || tsms__json_first(node) == NULL);
+    CHECK(is_parent || tsms__json_first(node) == NULL);
     size_t values = 1;
     for (const tsms__json *child = tsms__json_first(node); child != NULL;
          child = tsms__json_next(child)) {
         tsms_str name = tsms__json_name(child);
-        require((name.ptr != NULL) == (type == TSMS__JSON_OBJECT));
+        CHECK((name.ptr != NULL) == (type == TSMS__JSON_OBJECT));
         if (name.ptr != NULL) {
-            require(tsms__str_eq(tsms__json_name(tsms__json_get(node, name.ptr)), name));
+            CHECK(tsms__str_eq(tsms__json_name(tsms__json_get(node, name.ptr)), name));
         }
         values += check_tree(child);
     }
@@ -49,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tsms__json *document = tsms__json_parse((tsms_str){text, size});
     free(text);
     if (document != NULL) {
-        require(check_tree(document) <= size);
+        CHECK(check_tree(document) <= size);
         tsms__json_free(document);
     }
     return 0;
