@@ -23,6 +23,28 @@ int mprotect(void *address, size_t len, int protection)
     return (int)syscall(SYS_mprotect, address, len, protection);
 }
 
+static const void *locked;
+static size_t locked_bytes;
+static const void *undumped;
+static size_t undumped_bytes;
+static bool refuses_to_lock;
+
+int mlock(const void *address, size_t len)
+{
+    locked = address;
+    locked_bytes = len;
+    return refuses_to_lock ? -1 : (int)syscall(SYS_mlock, address, len);
+}
+
+int madvise(void *address, size_t len, int advice)
+{
+    if (advice == MADV_DONTDUMP) {
+        undumped = address;
+        undumped_bytes = len;
+    }
+    return refuses_to_lock ? -1 : (int)syscall(SYS_madvise, address, len, advice);
+}
+
 int munmap(void *address, size_t len)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -75,6 +97,41 @@ static void test_nothing_can_be_allocated_too(void **state)
         tsms__free(&tm.mem, blocks[i]);
     }
     assert_int_equal(tm.live, 0);
+}
+
+/* Notes what it is asked for, and has nothing. */
+static size_t asked_for;
+
+static void *ask(void *ctx, size_t size)
+{
+    asked_for = size;
+    return NULL;
+}
+
+static void *ask_again(void *ctx, void *ptr, size_t size)
+{
+    asked_for = size;
+    return NULL;
+}
+
+static void test_a_table_is_asked_for_the_size_and_never_for_nothing(void **state)
+{
+    const tsms_mem asking = {NULL, ask, ask_again, NULL};
+    char block;
+    static const size_t sizes[][2] = {{0, 1}, {1, 1}, {2, 2}, {SIZE_MAX, SIZE_MAX}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_null(tsms__alloc(&asking, sizes[i][0]));
+        assert_int_equal(asked_for, sizes[i][1]);
+        assert_null(tsms__calloc(&asking, sizes[i][0], 1));
+        assert_int_equal(asked_for, sizes[i][1]);
+        assert_null(tsms__resize(&asking, &block, sizes[i][0], 1));
+        assert_int_equal(asked_for, sizes[i][1]);
+    }
+    assert_null(tsms__calloc(&asking, SIZE_MAX / 2, 2));
+    assert_true(asked_for == SIZE_MAX - 1);
+    asked_for = 0;
+    assert_null(tsms__resize(&asking, &block, SIZE_MAX / 2, 2));
+    assert_true(asked_for == SIZE_MAX - 1);
 }
 
 static void test_calloc_clears(void **state)
@@ -141,7 +198,10 @@ static void test_wipe(void **state)
     char bytes[] = "secret";
     tsms__wipe(bytes + 1, 4);
     assert_memory_equal(bytes, "s\0\0\0\0t", 7);
+    tsms__wipe(bytes + 5, 1);
+    assert_memory_equal(bytes, "s\0\0\0\0\0", 7);
     tsms__wipe(NULL, 0);
+    tsms__wipe(NULL, 1);
     tsms__wipe(bytes, 0);
     assert_int_equal(bytes[0], 's');
 }
@@ -229,6 +289,40 @@ static void test_secret_lies_between_guard_pages(void **state)
     assert_string_equal(access, "");
 }
 
+static void test_secret_takes_no_page_more_than_it_fills(void **state)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *text = calloc(page, 1);
+    tsms__secret *probe = tsms__secret_new(tsms_str_from(""));
+    size_t header = (size_t)(tsms__secret_text(probe).ptr - (const char *)probe);
+    tsms__secret_free(probe);
+    /* With its NUL it ends with the page, then one byte behind it. */
+    for (size_t more = 0; more <= 1; more++) {
+        tsms__secret *secret = tsms__secret_new((tsms_str){text, page - header - 1 + more});
+        char access[5];
+        access_to((const char *)secret + page, access);
+        assert_string_equal(access, more == 0 ? "---p" : "r--p");
+        tsms__secret_free(secret);
+    }
+    free(text);
+}
+
+static void test_secret_stays_in_ram_and_out_of_core_dumps(void **state)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    tsms__secret *secret = tsms__secret_new(tsms_str_from("hunter2"));
+    assert_ptr_equal(locked, secret);
+    assert_int_equal(locked_bytes, page);
+    assert_ptr_equal(undumped, secret);
+    assert_int_equal(undumped_bytes, page);
+    tsms__secret_free(secret);
+    refuses_to_lock = true;
+    secret = tsms__secret_new(tsms_str_from("hunter2"));
+    refuses_to_lock = false;
+    assert_str_is(tsms__secret_text(secret), "hunter2");
+    tsms__secret_free(secret);
+}
+
 static void test_secret_without_memory(void **state)
 {
     char text[8] = "hunter2";
@@ -255,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_libc_table_allocates),
         cmocka_unit_test(test_nothing_can_be_allocated_too),
+        cmocka_unit_test(test_a_table_is_asked_for_the_size_and_never_for_nothing),
         cmocka_unit_test(test_calloc_clears),
         cmocka_unit_test(test_sizes_that_overflow_never_reach_the_table),
         cmocka_unit_test(test_failures_are_answered_with_null),
@@ -265,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_no_secret),
         cmocka_unit_test(test_secret_is_wiped),
         cmocka_unit_test(test_secret_lies_between_guard_pages),
+        cmocka_unit_test(test_secret_takes_no_page_more_than_it_fills),
+        cmocka_unit_test(test_secret_stays_in_ram_and_out_of_core_dumps),
         cmocka_unit_test(test_secret_without_memory),
         cmocka_unit_test(test_secret_that_cannot_be_wiped_is_still_unmapped),
     };

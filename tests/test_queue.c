@@ -142,6 +142,18 @@ static void test_cell_moved_by_another_process_is_looked_at_again(void **state)
     tsms__queue_free(queue);
 }
 
+static void test_sender_has_the_level_that_was_given_last(void **state)
+{
+    tsms__cell old_cell = 9 * SECOND, new_cell = 2 * SECOND;
+    tsms__queue *queue = new_queue(no_level);
+    tsms__waiter w[2] = {{.sender = NULL}};
+    add(queue, &w[0], 7, (tsms__level){&old_cell, {SECOND, 1}});
+    add(queue, &w[1], 7, (tsms__level){&new_cell, {SECOND, 1}});
+    assert_int_equal(tsms__queue_due_ns(queue, 0), 2 * SECOND);
+    assert_ready(queue, 2 * SECOND, (tsms__waiter *[]){&w[0], &w[1], NULL});
+    tsms__queue_free(queue);
+}
+
 static void test_removal_is_exact(void **state)
 {
     tsms__queue *queue = new_queue(no_level);
@@ -201,6 +213,32 @@ static void test_estimate_of_one_sender_is_exact(void **state)
         assert_ptr_equal(tsms__queue_ready(queue, now), &w[i]);
         assert_true(tsms__levels_admit(levels, 2, cost, now));
         assert_int_equal(now - SECOND, estimates[i]);
+    }
+    tsms__queue_free(queue);
+}
+
+static void test_estimate_counts_turns_not_messages(void **state)
+{
+    tsms__cell account = 0;
+    tsms__level level = {&account, {SECOND, 1}};
+    tsms__queue *queue = new_queue(level);
+    tsms__waiter w[102] = {{.sender = NULL}};
+    for (size_t i = 0; i < 100; i++) {
+        add(queue, &w[i], 7, no_level);
+    }
+    assert_int_equal(tsms__queue_estimate_ns(queue, 7, no_level, 1, 0), 100 * SECOND);
+    assert_int_equal(tsms__queue_estimate_ns(queue, 8, no_level, 1, 0), SECOND);
+    add(queue, &w[100], 8, no_level);
+    assert_int_equal(tsms__queue_estimate_ns(queue, 8, no_level, 1, 0), 3 * SECOND);
+    add(queue, &w[101], 8, no_level);
+    tsms__waiter *const want[] = {&w[0], &w[100], &w[1], &w[101], &w[2]};
+    for (uint64_t i = 0; i < sizeof want / sizeof *want; i++) {
+        assert_int_equal(tsms__queue_due_ns(queue, i * SECOND), i * SECOND);
+        assert_ptr_equal(tsms__queue_ready(queue, i * SECOND), want[i]);
+        assert_true(tsms__levels_admit(&level, 1, 1, i * SECOND));
+    }
+    for (size_t i = 0; i < 102; i++) {
+        tsms__queue_remove(queue, &w[i]);
     }
     tsms__queue_free(queue);
 }
@@ -429,9 +467,11 @@ int main(void)
         cmocka_unit_test(test_account_holds_back_the_first_sender),
         cmocka_unit_test(test_cheap_messages_do_not_overtake_an_expensive_one),
         cmocka_unit_test(test_cell_moved_by_another_process_is_looked_at_again),
+        cmocka_unit_test(test_sender_has_the_level_that_was_given_last),
         cmocka_unit_test(test_removal_is_exact),
         cmocka_unit_test(test_removing_the_first_lets_a_cheaper_one_go_sooner),
         cmocka_unit_test(test_estimate_of_one_sender_is_exact),
+        cmocka_unit_test(test_estimate_counts_turns_not_messages),
         cmocka_unit_test(test_without_memory_nothing_changes),
         cmocka_unit_test(test_senders_are_recycled),
         cmocka_unit_test(test_random_traffic_agrees_with_a_model),

@@ -306,6 +306,23 @@ static void test_page_uri_leads_nowhere_else(void **state)
     }
 }
 
+/* Each cut lies in a block of its own size, so that the sanitizers see a read past its end. */
+static void test_every_cut_of_a_page_uri_is_refused(void **state)
+{
+    const tsms_str whole = TSMS__STR(BASE "/" MESSAGE "/Media.json");
+    tsms_request request = request_for(TSMS_OP_MEDIA_LIST);
+    for (size_t len = 1; len < whole.len; len++) {
+        char *copy = malloc(len);
+        assert_non_null(copy);
+        memcpy(copy, whole.ptr, len);
+        request.page_uri = (tsms_str){copy, len};
+        assert_refused(request, "page_uri");
+        free(copy);
+    }
+    request.page_uri = whole;
+    assert_accepted(request);
+}
+
 static void test_origins(void **state)
 {
     static const struct {
@@ -395,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_filters_are_checked),
         cmocka_unit_test_setup_teardown(test_page_uri_is_followed_as_it_is, setup, teardown),
         cmocka_unit_test(test_page_uri_leads_nowhere_else),
+        cmocka_unit_test(test_every_cut_of_a_page_uri_is_refused),
         cmocka_unit_test_setup_teardown(test_origins, setup, teardown),
         cmocka_unit_test(test_read_takes_structs_of_older_callers),
         cmocka_unit_test(test_other_sizes_are_refused),

@@ -297,6 +297,7 @@ static void plan_next(tsms__call *call, const tsms__call_env *env, tsms__now now
     int64_t min_left_ms = tsms__call_creates(call) ? tsms__call_min_left_ms(call, env->config) : 0;
     tsms__retry_plan plan =
         tsms__retry_decide(env->config, &attempt, env->quota_left, min_left_ms, env->rand);
+    effects->suppressed = plan.suppressed;
     if (call->cancelled && plan.next == TSMS__NEXT_RETRY) {
         plan.next = TSMS__NEXT_STOP;
     }

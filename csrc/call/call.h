@@ -90,8 +90,9 @@ typedef struct tsms__call_effects {
     tsms_outcome outcome; /* of the attempt, or of the look-up's request */
     tsms_error error;     /* of the attempt; kind NONE for a good one */
     int64_t quota_cost;
-    bool retrying;  /* another attempt will follow */
-    bool looked_up; /* a look-up came to an answer */
+    bool retrying;   /* another attempt will follow */
+    bool suppressed; /* one would, but the quota is empty */
+    bool looked_up;  /* a look-up came to an answer */
     bool found;
 } tsms__call_effects;
 

@@ -352,6 +352,9 @@ static void report_finish(tsms_client *client, const tsms__call *call,
         tsms__error_text(event->text, sizeof event->text,
                          tsms_str_from(effects->found ? "found" : "not found"));
     }
+    if (effects->suppressed) {
+        tsms__count(client, TSMS__COUNT_retries_suppressed);
+    }
     if (effects->retrying && call->phase != TSMS__PHASE_DONE) {
         tsms__count(client, TSMS__COUNT_retries);
         event = tsms__report(client, TSMS_EVENT_RETRY, call, now);

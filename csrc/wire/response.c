@@ -5,6 +5,8 @@
 
 #include <limits.h>
 
+/* Whether a node has the sid that its shape needs: a message's, a medium's, or, for feedback, that
+ * of its message. */
 static bool is_record(tsms__shape shape, const tsms__json *node)
 {
     switch (shape) {
@@ -14,12 +16,9 @@ static bool is_record(tsms__shape shape, const tsms__json *node)
     case TSMS__SHAPE_MEDIA:
     case TSMS__SHAPE_MEDIA_PAGE:
         return tsms__sid_is(tsms__json_text(tsms__json_get(node, "sid")), "ME");
-    case TSMS__SHAPE_FEEDBACK:
+    default:
         return tsms__sid_is_message(tsms__json_text(tsms__json_get(node, "message_sid")));
-    case TSMS__SHAPE_NONE:
-        break;
     }
-    return false;
 }
 
 /* One bad record spoils its page: whoever looks for a message must not overlook it. */

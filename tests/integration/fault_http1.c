@@ -108,8 +108,6 @@ static bool respond(fault__connection *connection, const fault__request *request
     case FAULT_GOAWAY:
     case FAULT_STREAM_INTERNAL:
     case FAULT_STREAM_REFUSED:
-    case FAULT_ANSWER_STREAM_NO_ERROR:
-    case FAULT_ANSWER_GOAWAY:
         break;
     case FAULT_RESET:
         *ending = FAULT__RESET;
@@ -133,6 +131,8 @@ static bool respond(fault__connection *connection, const fault__request *request
     case FAULT_HALF_HEADER:
     case FAULT_HALF_BODY:
     case FAULT_ANSWER_CLOSE:
+    case FAULT_ANSWER_GOAWAY:
+    case FAULT_ANSWER_STREAM_NO_ERROR:
         fault__cork(connection);
         write_answer(connection, &answer, what.id);
         break;

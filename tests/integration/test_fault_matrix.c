@@ -268,10 +268,204 @@ static void test_each_fault_ends_as_it_must(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- Faults that need no server, and such that stay */
+
+static void check_not_sent(const char *url, const char *ca_file, tsms_kind kind)
+{
+    for (mode in_doubt = VERIFY; in_doubt < MODES; in_doubt++) {
+        tsms_client *client = client_new(url, ca_file, "auto", MODE_NAMES[in_doubt], TIMEOUT_MS);
+        report r = send_hello(client);
+        assert_int_equal(r.outcome, TSMS_OUTCOME_NOT_SENT);
+        assert_int_equal(r.kind, kind);
+        assert_int_equal(r.attempts, 3);
+        tsms_client_free(client);
+    }
+}
+
+static void test_refused_connections_are_not_sent(void **state)
+{
+    (void)state;
+    fault_server *server = fault_server_start(NULL, 0);
+    uint16_t port;
+    int reserved = fault_refusing_port(&port);
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", port);
+    check_not_sent(url, fault_server_ca_file(server), TSMS_KIND_CONNECTION_FAILED);
+    close(reserved);
+    fault_server_stop(server);
+}
+
+static void test_unknown_hosts_are_not_sent(void **state)
+{
+    (void)state;
+    fault_server *server = fault_server_start(NULL, 0);
+    check_not_sent("https://nonexistent.invalid", fault_server_ca_file(server),
+                   TSMS_KIND_DNS_RESOLUTION_FAILED);
+    fault_server_stop(server);
+}
+
+static void test_strangers_certificates_are_not_sent_to(void **state)
+{
+    (void)state;
+    fault_server *server = fault_server_start(NULL, 0);
+    fault_server *stranger = fault_server_start(NULL, 0);
+    check_not_sent(fault_server_url(server), fault_server_ca_file(stranger),
+                   TSMS_KIND_CONNECTION_FAILED);
+    assert_int_equal(fault_server_stats(server).posts_seen_complete, 0);
+    fault_server_stop(stranger);
+    fault_server_stop(server);
+}
+
+/* Three attempts meet the same fault and none is accepted. */
+static report send_into(fault_id id, const char *in_doubt, fault_stats *stats)
+{
+    fault script[3] = {{.id = id, .retry_after = "0"},
+                       {.id = id, .retry_after = "0"},
+                       {.id = id, .retry_after = "0"}};
+    fault_server *server = fault_server_start(script, 3);
+    tsms_client *client = client_new(fault_server_url(server), fault_server_ca_file(server), "1.1",
+                                     in_doubt, TIMEOUT_MS);
+    report r = send_hello(client);
+    *stats = fault_server_stats(server);
+    tsms_client_free(client);
+    fault_server_stop(server);
+    return r;
+}
+
+static void test_lasting_outage_ends_in_doubt_after_a_last_look(void **state)
+{
+    (void)state;
+    fault_stats stats;
+    report r = send_into(FAULT_STATUS_503, "verify", &stats);
+    assert_int_equal(r.outcome, TSMS_OUTCOME_IN_DOUBT);
+    assert_int_equal(r.kind, TSMS_KIND_SERVICE_UNAVAILABLE);
+    assert_int_equal(r.attempts, 3);
+    assert_int_equal(stats.posts_seen_complete, 3);
+    assert_int_equal(stats.lookups, 3);
+    assert_int_equal(stats.posts_accepted, 0);
+}
+
+static void test_lasting_failure_to_connect_is_not_sent(void **state)
+{
+    (void)state;
+    fault_stats stats;
+    report r = send_into(FAULT_TLS_RESET_IN, "verify", &stats);
+    assert_int_equal(r.outcome, TSMS_OUTCOME_NOT_SENT);
+    assert_int_equal(r.attempts, 3);
+    assert_int_equal(stats.lookups, 0);
+}
+
+/* ---- What libcurl would have done */
+
+static void test_guard_counts_what_it_prevented(void **state)
+{
+    (void)state;
+    for (int version = 0; version < 2; version++) {
+        fault script[] = {{.id = FAULT_NONE}, {.id = FAULT_RESET, .accepted = true}};
+        fault_server *server = fault_server_start(script, 2);
+        tsms_client *client = client_new(fault_server_url(server), fault_server_ca_file(server),
+                                         VERSIONS[version], "verify", TIMEOUT_MS);
+        send_hello(client);
+        report r = send_hello(client);
+        assert_int_equal(r.outcome, TSMS_OUTCOME_ACCEPTED);
+        assert_true(r.verified);
+        tsms_stats stats;
+        tsms_client_stats(client, &stats);
+        assert_int_equal(stats.resends_prevented, 1);
+        assert_int_equal(stats.lookups, 1);
+        assert_int_equal(stats.lookups_found, 1);
+        assert_int_equal(fault_server_stats(server).posts_accepted, 2);
+        tsms_client_free(client);
+        fault_server_stop(server);
+    }
+}
+
+static void test_connection_that_ends_while_idle_costs_nobody_a_message(void **state)
+{
+    (void)state;
+    static const fault_id ends[] = {FAULT_ANSWER_FIN, FAULT_ANSWER_CLOSE, FAULT_ANSWER_RESET,
+                                    FAULT_ANSWER_GOAWAY};
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof *ends; i++) {
+        fault_server *server = fault_server_start((fault[]){{.id = ends[i / 2]}}, 1);
+        tsms_client *client = client_new(fault_server_url(server), fault_server_ca_file(server),
+                                         VERSIONS[i % 2], "verify", TIMEOUT_MS);
+        report first = send_hello(client);
+        report second = send_hello(client);
+        assert_int_equal(first.outcome, TSMS_OUTCOME_ACCEPTED);
+        assert_false(first.verified);
+        assert_int_equal(second.outcome, TSMS_OUTCOME_ACCEPTED);
+        assert_string_not_equal(first.sid, second.sid);
+        assert_int_equal(fault_server_stats(server).posts_accepted, 2);
+        tsms_client_free(client);
+        fault_server_stop(server);
+    }
+}
+
+/* ---- Any script */
+
+/* Numerical Recipes' generator; its high bits are good enough to draw faults. */
+static unsigned draw(uint32_t *seed, unsigned below)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 16) % below;
+}
+
+static fault draw_fault(uint32_t *seed)
+{
+    fault_id id;
+    do {
+        id = (fault_id)draw(seed, FAULT_COUNT);
+    } while (id == FAULT_HANG || id == FAULT_TLS_HANG || id == FAULT_HUGE_BODY ||
+             id == FAULT_ANSWER_STREAM_NO_ERROR); /* these only take time */
+    return (fault){.id = id, .accepted = draw(seed, 2) == 1, .retry_after = "0"};
+}
+
+/* Eight identical messages, one after the other, through faults at every second step. */
+static void play_script(uint32_t seed)
+{
+    enum { FAULTS_IN_SCRIPT = 12, SENDS = 8 };
+    fault script[FAULTS_IN_SCRIPT];
+    uint32_t chance = seed;
+    for (size_t i = 0; i < FAULTS_IN_SCRIPT; i++) {
+        script[i] = i % 2 == 0 ? draw_fault(&chance) : (fault){.id = FAULT_NONE};
+    }
+    mode in_doubt = draw(&chance, 2) == 0 ? VERIFY : STOP;
+    fault_server *server = fault_server_start(script, FAULTS_IN_SCRIPT);
+    tsms_client *client = client_new(fault_server_url(server), fault_server_ca_file(server),
+                                     VERSIONS[draw(&chance, 2)], MODE_NAMES[in_doubt], TIMEOUT_MS);
+    for (int i = 0; i < SENDS; i++) {
+        unsigned before = fault_server_stats(server).posts_accepted;
+        report r = send_hello(client);
+        unsigned messages = fault_server_stats(server).posts_accepted - before;
+        if (messages > 1 || !is_true(&r, messages)) {
+            fail_msg("seed %u, message %d: %s, but there are %u", seed, i,
+                     tsms_outcome_name(r.outcome), messages);
+        }
+    }
+    tsms_client_free(client);
+    fault_server_stop(server);
+}
+
+static void test_any_script_texts_nobody_twice(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 100; seed++) {
+        play_script(seed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_fault_ends_as_it_must),
+        cmocka_unit_test(test_refused_connections_are_not_sent),
+        cmocka_unit_test(test_unknown_hosts_are_not_sent),
+        cmocka_unit_test(test_strangers_certificates_are_not_sent_to),
+        cmocka_unit_test(test_lasting_outage_ends_in_doubt_after_a_last_look),
+        cmocka_unit_test(test_lasting_failure_to_connect_is_not_sent),
+        cmocka_unit_test(test_guard_counts_what_it_prevented),
+        cmocka_unit_test(test_connection_that_ends_while_idle_costs_nobody_a_message),
+        cmocka_unit_test(test_any_script_texts_nobody_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
