@@ -131,14 +131,25 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* How many digits of a phone number start at pos, where a '+' stands before it. */
+static bool is_word(char c)
+{
+    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* How many digits of a phone number start at pos, 0 when there is none: 7 or more behind a '+', 10 or more
+ * that stand alone (so no part of a sid, and longer than any count or time of ours). */
 static size_t number_length(tsms_str text, size_t pos)
 {
+    bool plus = pos > 0 && text.ptr[pos - 1] == '+';
+    if (pos > 0 && is_word(text.ptr[pos - 1])) {
+        return 0;
+    }
     size_t n = 0;
     while (pos + n < text.len && is_digit(text.ptr[pos + n])) {
         n++;
     }
-    return n >= 7 ? n : 0;
+    bool alone = pos + n == text.len || !is_word(text.ptr[pos + n]);
+    return n >= 7 && (plus || (n >= 10 && alone)) ? n : 0;
 }
 
 void tsms__error_text(char *field, size_t size, tsms_str text)
@@ -160,12 +171,12 @@ void tsms__error_text(char *field, size_t size, tsms_str text)
         } else {
             n = pos - start;
         }
-        if (code_point == '+') {
-            /* Keep the '+', one digit and the last two, as the numbers in logs are shown. */
-            size_t digits = number_length(text, pos);
-            masked_until = digits > 0 ? pos + digits - 2 : masked_until;
-        } else if (start < masked_until && start > 0 && text.ptr[start - 1] != '+') {
+        if (start < masked_until) {
             from = "*";
+        } else if (is_digit(text.ptr[start])) {
+            /* Keep one digit and the last two, as the numbers in logs are shown. */
+            size_t digits = number_length(text, start);
+            masked_until = digits > 0 ? start + digits - 2 : masked_until;
         }
         if (out + n >= size) {
             break;
