@@ -238,8 +238,8 @@ typedef struct tsms_message_options {
     tsms_str from;                  /* this or messaging_service_sid; default: the client's */
     tsms_str messaging_service_sid; /* MG... */
     tsms_str fallback_from;
-    tsms_str body;              /* at most 1600 characters; this, media or content_sid */
-    const tsms_str *media_urls; /* http or https URLs, at most 10 */
+    tsms_str body;         /* at most 1600 characters; this, media or content_sid */
+    const tsms_str *media; /* http or https URLs, at most 10 */
     size_t media_count;
     tsms_str content_sid;       /* HX... */
     tsms_str content_variables; /* a JSON object; needs content_sid */

@@ -64,7 +64,7 @@ static void test_params_are_found_by_name(void **state)
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(tsms__param_find(tsms_str_from(params[i].name)), &params[i]);
     }
-    assert_string_equal(tsms__param_find(TSMS__STR("media_urls"))->wire, "MediaUrl");
+    assert_string_equal(tsms__param_find(TSMS__STR("media"))->wire, "MediaUrl");
     assert_null(tsms__param_find(TSMS__STR("media_url")));
     assert_null(tsms__param_find(TSMS__STR("Body")));
     assert_null(tsms__param_find((tsms_str){NULL, 0}));
@@ -93,7 +93,7 @@ static void fill_all(tsms_message_options *message)
         .messaging_service_sid = TSMS__STR(SERVICE),
         .fallback_from = TSMS__STR("12345"),
         .body = TSMS__STR("Hi"),
-        .media_urls = media,
+        .media = media,
         .media_count = 2,
         .content_sid = TSMS__STR(CONTENT),
         .content_variables = TSMS__STR("{\"1\":\"x\"}"),
@@ -175,11 +175,11 @@ static void test_read_takes_structs_of_older_callers(void **state)
     tsms_message_options given;
     tsms_message_options own;
     fill_all(&given);
-    given.size = offsetof(tsms_message_options, media_urls);
+    given.size = offsetof(tsms_message_options, media);
     assert_int_equal(tsms__message_read(&given, &own, NULL), TSMS_OK);
     assert_int_equal(own.size, sizeof own);
     assert_str_is(own.body, "Hi");
-    assert_null(own.media_urls);
+    assert_null(own.media);
     assert_int_equal(own.media_count, 0);
     assert_null(own.tags.ptr);
 

@@ -111,8 +111,8 @@ static void test_something_to_send(void **state)
     static const tsms_str media = {"https://example.com/cat.png", 27};
     tsms_message_options message = good();
     message.body = TSMS__STR("");
-    assert_refused(message, INVALID_REQUEST, "set body, media_urls or content_sid");
-    message.media_urls = &media;
+    assert_refused(message, INVALID_REQUEST, "set body, media or content_sid");
+    message.media = &media;
     message.media_count = 1;
     assert_accepted(message);
     message.media_count = 0;
@@ -157,7 +157,7 @@ static void test_media(void **state)
         media[i] = TSMS__STR("HTTPS://example.com/cat%20secret.png");
     }
     tsms_message_options message = good();
-    message.media_urls = media;
+    message.media = media;
     message.media_count = 10;
     assert_accepted(message);
     message.media_count = 11;
@@ -170,9 +170,9 @@ static void test_media(void **state)
         assert_refused(message, INVALID_REQUEST, "media URL 3");
     }
     media[2] = TSMS__STR("");
-    assert_refused(message, INVALID_REQUEST, "media_urls: element 3");
-    message.media_urls = NULL;
-    assert_refused(message, INVALID_REQUEST, "media_urls: element 1");
+    assert_refused(message, INVALID_REQUEST, "media: element 3");
+    message.media = NULL;
+    assert_refused(message, INVALID_REQUEST, "media: element 1");
 }
 
 static void test_sids(void **state)

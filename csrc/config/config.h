@@ -19,7 +19,6 @@ typedef enum tsms__rate_unit {
 typedef enum tsms__http_version {
     TSMS__HTTP_AUTO,
     TSMS__HTTP_1_1,
-    TSMS__HTTP_2,
 } tsms__http_version;
 
 typedef struct tsms__retry_rule {

@@ -121,7 +121,6 @@ static bool set_constants(driver *self, slot *s)
     static const long versions[] = {
         [TSMS__HTTP_AUTO] = CURL_HTTP_VERSION_2TLS,
         [TSMS__HTTP_1_1] = CURL_HTTP_VERSION_1_1,
-        [TSMS__HTTP_2] = CURL_HTTP_VERSION_2TLS,
     };
     CURL *e = s->easy;
     bool ok = true;

@@ -13,7 +13,7 @@ typedef enum tsms__param_type {
 } tsms__param_type;
 
 typedef struct tsms__param {
-    const char *name; /* "media_urls" */
+    const char *name; /* "media" */
     const char *wire; /* "MediaUrl" */
     tsms__param_type type;
     size_t offset; /* in tsms_message_options */

@@ -152,7 +152,7 @@ static tsms_status check_media(const tsms_message_options *message, tsms_error *
     }
     for (size_t i = 0; i < message->media_count; i++) {
         tsms__url url;
-        if (!is_web_url(message->media_urls[i], &url)) {
+        if (!is_web_url(message->media[i], &url)) {
             return REFUSE(err, "media URL %zu is not a percent-encoded http or https URL", i + 1);
         }
     }
@@ -173,7 +173,7 @@ static tsms_status check_json_object(const char *name, tsms_str text, tsms_error
 static tsms_status check_content(const tsms_message_options *message, tsms_error *err)
 {
     if (message->body.len == 0 && message->media_count == 0 && message->content_sid.len == 0) {
-        return REFUSE(err, "nothing to send: set body, media_urls or content_sid");
+        return REFUSE(err, "nothing to send: set body, media or content_sid");
     }
     size_t characters = count_characters(message->body);
     if (characters > MOST_CHARACTERS) {
