@@ -133,7 +133,8 @@ $(BUILD)/tests/%: tests/%.c $(SRV_A) $(LIB_A)
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(INTEG_LIB) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
+	$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) \
+	  $(CORE_LIBS) -lnghttp2
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB_A)
 	@mkdir -p $(@D)

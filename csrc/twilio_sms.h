@@ -409,7 +409,8 @@ TSMS_API tsms_status tsms_client_send(tsms_client *client, const tsms_message_op
 TSMS_API tsms_status tsms_client_submit(tsms_client *client, const tsms_request *request,
                                         uint64_t *call_id, tsms_error *err);
 /* Moves everything that can move, waiting at most timeout_ms (-1: as long as something is under
- * way) for the network or a timer. Returns as soon as a result or a check is due. */
+ * way) for the network or a timer. Returns as soon as a result or a check is due, and
+ * when a signal came. */
 TSMS_API void tsms_client_step(tsms_client *client, int timeout_ms);
 /* Takes the next finished call; NULL when there is none. Free it. */
 TSMS_API tsms_result *tsms_client_result(tsms_client *client);

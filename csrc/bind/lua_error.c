@@ -97,13 +97,14 @@ static int error_tostring(lua_State *L)
 static int error_new(lua_State *L)
 {
     size_t len;
+    lua_settop(L, 3);
     const char *name = luaL_checklstring(L, 1, &len);
     tsms_kind kind = tsms_kind_from_name((tsms_str){name, len});
     luaL_argcheck(L, kind != TSMS_KIND_NONE, 1, "unknown kind of error");
     tsms_error err;
     tsms__error_set(&err, kind, "%s", luaL_checkstring(L, 2));
     tsms__lua_push_error(L, &err);
-    if (!lua_isnoneornil(L, 3)) {
+    if (!lua_isnil(L, 3)) {
         luaL_checkstring(L, 3);
         lua_pushvalue(L, 3);
         lua_setfield(L, -2, "outcome");

@@ -365,7 +365,9 @@ static void turn(driver *self)
     collect(self);
 }
 
-static void wait_for_network(driver *self, int timeout_ms)
+/* False when a signal ended the wait: the host's handler, such as Lua's for Ctrl-C, may want to
+ * run. */
+static bool wait_for_network(driver *self, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(self->epoll_fd, events, EVENTS, timeout_ms);
@@ -382,6 +384,7 @@ static void wait_for_network(driver *self, int timeout_ms)
     if (count > 0) {
         collect(self);
     }
+    return count >= 0;
 }
 
 int tsms__curl_timeout_ms(tsms_client *client)
@@ -419,10 +422,9 @@ void tsms__curl_step(tsms_client *client, int timeout_ms, size_t known_news)
         turn(self);
         bool news = tsms__client_news(client) > known_news;
         int wait_ms = news ? 0 : next_wait_ms(self, until_ms);
-        if (wait_ms == -2) {
+        if (wait_ms == -2 || !wait_for_network(self, wait_ms)) {
             return;
         }
-        wait_for_network(self, wait_ms);
     } while (tsms__client_news(client) <= known_news && tsms__clock_now().mono_ms < until_ms);
 }
 

@@ -20,9 +20,10 @@ static int on_prereq(void *arg, char *remote_ip, char *local_ip, int remote_port
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     bare_reply *r = ((bare_client *)arg)->reply;
-    size_t room = sizeof r->text - 1 - (r->len < sizeof r->text ? r->len : sizeof r->text - 1);
-    size_t len = size * count < room ? size * count : room;
-    memcpy(r->text + (sizeof r->text - 1 - room), data, len);
+    size_t most = sizeof r->text - 1;
+    size_t kept = r->len < most ? r->len : most;
+    size_t more = size * count < most - kept ? size * count : most - kept;
+    memcpy(r->text + kept, data, more);
     r->len += size * count;
     return size * count;
 }

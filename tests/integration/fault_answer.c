@@ -30,10 +30,9 @@ void fault__request_free(fault__request *request)
 static void format_date(char *out, size_t size, time_t when, const char *zone)
 {
     struct tm utc;
-    char moment[32];
     gmtime_r(&when, &utc);
-    strftime(moment, sizeof moment, "%a, %d %b %Y %H:%M:%S", &utc);
-    snprintf(out, size, "%s %s", moment, zone);
+    size_t len = strftime(out, size, "%a, %d %b %Y %H:%M:%S ", &utc);
+    snprintf(out + len, size - len, "%s", zone);
 }
 
 /* ---- Form fields, decoded here anew: the truth must not depend on the code under test */

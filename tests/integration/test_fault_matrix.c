@@ -18,7 +18,9 @@ enum { TIMEOUT_MS = 10000, SHORT_TIMEOUT_MS = 300 };
 typedef enum mode { VERIFY, STOP, RESEND, MODES } mode;
 
 static const char *const MODE_NAMES[] = {"verify", "stop", "resend"};
-static const char *const VERSIONS[] = {"1.1", "2"};
+/* The server takes HTTP/2 when it is offered. */
+static const char *const VERSIONS[] = {"1.1", "auto"};
+static const char *const VERSION_NAMES[] = {"HTTP/1.1", "HTTP/2"};
 
 static void set(tsms_config *config, const char *key, const char *value)
 {
@@ -233,12 +235,13 @@ static bool play_cell(const cell *at)
               r.attempts == expected.attempts && r.verified == expected.verified &&
               messages == expected.messages && stats.script_left == 0;
     if (!ok) {
-        print_error("%s, HTTP/%s, %s connection, %s, in_doubt=%s: %s, %d attempts, %s, %u "
+        print_error("%s, %s, %s connection, %s, in_doubt=%s: %s, %d attempts, %s, %u "
                     "messages; expected %s, %d attempts, %s, %u messages%s\n",
-                    fault_name(at->row->id), VERSIONS[at->version], at->reused ? "reused" : "fresh",
-                    at->accepted ? "accepted" : "not accepted", MODE_NAMES[at->mode],
-                    tsms_outcome_name(r.outcome), r.attempts, r.verified ? "found" : "not found",
-                    messages, tsms_outcome_name(expected.outcome), expected.attempts,
+                    fault_name(at->row->id), VERSION_NAMES[at->version],
+                    at->reused ? "reused" : "fresh", at->accepted ? "accepted" : "not accepted",
+                    MODE_NAMES[at->mode], tsms_outcome_name(r.outcome), r.attempts,
+                    r.verified ? "found" : "not found", messages,
+                    tsms_outcome_name(expected.outcome), expected.attempts,
                     expected.verified ? "found" : "not found", expected.messages,
                     once ? "" : ": TEXTED TWICE");
     }

@@ -1,0 +1,83 @@
+local core = require "twilio_sms.core"
+local loop = require "twilio_sms.loop"
+
+describe("the loop", function()
+    it("runs a function with its arguments, and what it spawns", function()
+        local seen = {}
+        loop.run(function(a, b)
+            seen[#seen + 1] = a .. b
+            local task = loop.spawn(function(c) seen[#seen + 1] = c end, "c")
+            assert.is_false(task.done)
+            loop.sleep(1)
+            assert.is_true(task.done)
+        end, "a", "b")
+        assert.same({ "ab", "c" }, seen)
+    end)
+
+    it("lets others go on while one sleeps, and wakes in the order of the times", function()
+        local order = {}
+        loop.run(function()
+            for _, ms in ipairs { 30, 10, 20 } do
+                loop.spawn(function()
+                    loop.sleep(ms)
+                    order[#order + 1] = ms
+                end)
+            end
+        end)
+        assert.same({ 10, 20, 30 }, order)
+    end)
+
+    it("sleeps outside of a loop as well", function()
+        local before = core.now_ms()
+        loop.sleep(5)
+        assert.is_true(core.now_ms() - before >= 4)
+    end)
+
+    it("raises the error of any of its coroutines, and can be used again", function()
+        local ok, err = pcall(loop.run, function()
+            loop.spawn(function() error "went wrong" end)
+            loop.sleep(1000)
+        end)
+        assert.is_false(ok)
+        assert.matches("went wrong", err)
+        local problem = { "a table" }
+        ok, err = pcall(loop.run, function() error(problem) end)
+        assert.is_false(ok)
+        assert.equal(problem, err)
+        local ran = false
+        loop.run(function() ran = true end)
+        assert.is_true(ran)
+    end)
+
+    it("does not run inside of itself, and spawns only while it runs", function()
+        local ok, err = pcall(loop.run, function() loop.run(function() end) end)
+        assert.is_false(ok)
+        assert.matches("running already", err)
+        assert.has_error(function() loop.spawn(function() end) end)
+    end)
+
+    it("knows who runs in it", function()
+        assert.is_false(loop.inside())
+        loop.run(function()
+            assert.is_true(loop.inside())
+            local foreign = coroutine.wrap(function() return loop.inside() end)
+            assert.is_false(foreign())
+        end)
+    end)
+
+    it("says so when everybody waits for what cannot happen", function()
+        local ok, err = pcall(loop.run, coroutine.yield)
+        assert.is_false(ok)
+        assert.matches("cannot happen", err)
+    end)
+
+    it("runs a hundred thousand short coroutines in bounded memory", function()
+        local count = 0
+        loop.run(function()
+            for _ = 1, 100000 do
+                loop.spawn(function() count = count + 1 end)
+            end
+        end)
+        assert.equal(100000, count)
+    end)
+end)
