@@ -362,6 +362,7 @@ typedef enum tsms_operation {
         TSMS_OP_COUNT
 } tsms_operation;
 
+/* "send". */
 TSMS_API const char *tsms_operation_name(tsms_operation operation);
 
 /* What to ask of the server. Start from TSMS_REQUEST_INIT and fill what the operation needs. */
@@ -516,6 +517,7 @@ typedef struct tsms_event {
     char text[40];
 } tsms_event;
 
+/* "attempt". */
 TSMS_API const char *tsms_event_name(tsms_event_type type);
 /* Takes the oldest event; false when there is none. The ring is bounded: when nobody pulls, the
  * oldest are overwritten and counted in events_dropped. */
@@ -549,6 +551,7 @@ typedef struct tsms_stats {
     const char *breaker; /* "closed", "open" or "half_open" */
 } tsms_stats;
 
+/* Fills in the counters, which are shared where the region is, and this client's present state. */
 TSMS_API void tsms_client_stats(tsms_client *client, tsms_stats *out);
 
 #ifdef __cplusplus

@@ -181,8 +181,8 @@ local function show_progress(p)
     if colour then
         local width = 40
         local full = math.floor(p.done / BULK * width)
-        io.write(("\r  [%s%s] %3d/%d, %d failed "):format(("#"):rep(full), ("."):rep(width - full), p.done, BULK,
-            p.failed))
+        local bar = ("#"):rep(full) .. ("."):rep(width - full)
+        io.write(("\r  [%s] %3d/%d, %d failed "):format(bar, p.done, BULK, p.failed))
         io.flush()
     elseif p.done % 50 == 0 then
         print(("  %d/%d, %d failed"):format(p.done, BULK, p.failed))
@@ -191,7 +191,8 @@ end
 
 local found, failed = 0, 0
 intended = intended + BULK
-for index, message, err in client:send_many(recipients(), { concurrency = 50, on_progress = show_progress }) do
+local progress = { concurrency = 50, on_progress = show_progress }
+for index, message, err in client:send_many(recipients(), progress) do
     if err then
         failed = failed + 1
         print(("\n  message %d: %s"):format(index, tostring(err)))
@@ -203,8 +204,8 @@ if colour then
     print()
 end
 local stats = client:stats()
-good("%d sent, %d of them found by a look-up; %d requests, %d throttled", BULK - failed, found, stats.requests,
-    stats.throttled)
+good("%d sent, %d of them found by a look-up; %d requests, %d throttled",
+    BULK - failed, found, stats.requests, stats.throttled)
 
 -- ---- The server's own count ------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ describe("segments", function()
         assert.same({ encoding = "GSM-7", segments = 1, units = 5, per_segment = 160, characters = 5 },
             core.segments "Hello")
         assert.same(
-            { encoding = "UCS-2", segments = 1, units = 5, per_segment = 70, characters = 4, first_ucs2 = 3 },
+            { encoding = "UCS-2", segments = 1, units = 5, per_segment = 70, characters = 4,
+                first_ucs2 = 3 },
             core.segments "hi\240\159\152\128!")
         assert.equal(2, core.segments(("x"):rep(161)).segments)
     end)
@@ -41,7 +42,8 @@ end)
 
 describe("form_decode", function()
     it("keeps order and repetition", function()
-        assert.same({ { "a", "1 2" }, { "b", "" }, { "a", "\195\169" } }, core.form_decode "a=1+2&b=&a=%C3%A9")
+        assert.same({ { "a", "1 2" }, { "b", "" }, { "a", "\195\169" } },
+            core.form_decode "a=1+2&b=&a=%C3%A9")
         assert.same({}, core.form_decode "")
     end)
 end)

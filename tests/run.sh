@@ -52,14 +52,10 @@ single() { # name command...
 
 specs() {
     local lua=$1 modules=$2
-    local stress=''
-    [ -z "${GC_STRESS:-}" ] || stress='collectgarbage("setpause", 0); collectgarbage("setstepmul", 10000)'
     LUA_PATH_5_4="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH_5_4="$modules/?.so;;" \
         LUA_PATH="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH="$modules/?.so;;" \
         TWILIO_SMS_BUILD="$build" \
-        timeout 900 "$lua" -e "$stress package.path = 'spec/?.lua;' .. package.path
-            require 'busted.runner' { standalone = false }" \
-        spec/none.lua -o plainTerminal spec > "$log" 2>&1
+        timeout 900 "$lua" tests/busted.lua -o plainTerminal spec > "$log" 2>&1
     local status=$?
     local line good bad
     line=$(grep -aE '[0-9]+ successes? / [0-9]+ failures?' "$log" | tail -n 1)

@@ -157,7 +157,7 @@ static void words_are_those_of_the_table(void **state)
         {"rate.unit", "segment", TSMS__UNIT_SEGMENT},
         {"http_version", "auto", TSMS__HTTP_AUTO},
         {"http_version", "1.1", TSMS__HTTP_1_1},
-        };
+    };
     tsms_config *config = config_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t *field = tsms__config_field(config, tsms__prop_find(tsms_str_from(cases[i].key)));

@@ -136,8 +136,8 @@ static bool is_word(char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* How many digits of a phone number start at pos, 0 when there is none: 7 or more behind a '+', 10 or more
- * that stand alone (so no part of a sid, and longer than any count or time of ours). */
+/* How many digits of a phone number start at pos, 0 when there is none: 7 or more behind a '+', 10
+ * or more that stand alone (so no part of a sid, and longer than any count or time of ours). */
 static size_t number_length(tsms_str text, size_t pos)
 {
     bool plus = pos > 0 && text.ptr[pos - 1] == '+';

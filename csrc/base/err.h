@@ -19,8 +19,8 @@ tsms_status tsms__error_set(tsms_error *err, tsms_kind kind, const char *format,
 /* Memory ran out: kind TEMPORARILY_UNAVAILABLE. Always answers TSMS_NOMEM. */
 tsms_status tsms__error_nomem(tsms_error *err);
 /* Copies foreign text into a field of `size` bytes: control characters become spaces, bad UTF-8
- * becomes '?', phone numbers (7 or more digits behind a '+', 10 or more that stand alone) are masked,
- * and it is cut at a character. */
+ * becomes '?', phone numbers (7 or more digits behind a '+', 10 or more that stand alone) are
+ * masked, and it is cut at a character. */
 void tsms__error_text(char *field, size_t size, tsms_str text);
 
 #endif

@@ -59,7 +59,8 @@ local function on_message(self, operation, sid, opts)
 end
 
 --- Sends one message.
--- @tparam table message to, body, media, from, messaging_service_sid, send_at, status_callback, ... (docs/sending.md)
+-- @tparam table message to, body, media, from, messaging_service_sid, send_at, status_callback, ...
+-- (docs/sending.md has all of them)
 -- @tparam[opt] table opts timeout_ms
 -- @treturn table|nil the message, with `outcome`, `attempts` and `verified`
 function Client:send(message, opts)
@@ -119,8 +120,8 @@ function Client:get_many(sids, opts)
 end
 
 --- Reads one page of the message list.
--- @tparam[opt] table filter to, from, date_sent, date_sent_before, date_sent_after, page_size; or page_uri, which
---   is the next_page_uri of another page
+-- @tparam[opt] table filter to, from, date_sent, date_sent_before, date_sent_after, page_size; or page_uri,
+--   which is the next_page_uri of another page
 -- @treturn table|nil a list of messages, with next_page_uri unless it is the last
 function Client:page(filter, opts)
     return perform(self, "list", copy(filter or {}), opts)

@@ -39,7 +39,7 @@ local function finish(self, id, value, err)
 end
 
 local function take_results(self, id, ...)
-    while id do
+    if id then
         finish(self, id, ...)
         return take_results(self, self.client:result())
     end

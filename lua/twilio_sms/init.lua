@@ -1,7 +1,8 @@
 --- Sends and reads SMS and MMS through Twilio.
 --
 --     local sms = require "twilio_sms"
---     local client = sms.assert(sms.new { account_sid = "AC...", auth_token = { env = "TWILIO_AUTH_TOKEN" } })
+--     local token = { env = "TWILIO_AUTH_TOKEN" }
+--     local client = sms.assert(sms.new { account_sid = "AC...", auth_token = token })
 --     local message = sms.assert(client:send { to = "+15005550006", from = "+15005550001", body = "Hello" })
 --     print(message.sid, message.status)
 local client = require "twilio_sms.client"

@@ -1,0 +1,392 @@
+--- Twilio's REST API over a simulated account: a request table in, an answer table out. No I/O, no clock.
+--
+-- An answer has `status`, `headers` and `body`, or `raw` (bytes that are no HTTP), or `drop` ("reset" or
+-- "close"); `cut` wants half of the body only, and `delay_ms` some patience.
+local core = require "twilio_sms.core"
+local date = require "twilio_sms.sim.date"
+local errors = require "twilio_sms.sim.errors"
+local json = require "twilio_sms.sim.json"
+local pages = require "twilio_sms.sim.pages"
+local resource = require "twilio_sms.sim.resource"
+
+local M = {}
+
+local Api = {}
+local class = { __index = Api, __name = "twilio_sms.sim.api" }
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+local function base64(text)
+    local out = {}
+    for i = 1, #text, 3 do
+        local a, b, c = text:byte(i, i + 2)
+        local bits = a * 65536 + (b or 0) * 256 + (c or 0)
+        for shift = 3, 0, -1 do
+            local digit = math.floor(bits / 64 ^ shift) % 64
+            out[#out + 1] = ALPHABET:sub(digit + 1, digit + 1)
+        end
+    end
+    local missing = -#text % 3
+    return table.concat(out, "", 1, #out - missing) .. ("="):rep(missing)
+end
+
+--- @tparam table opts carrier (`twilio_sms.sim.carrier`), random (`twilio_sms.sim.random`, for request ids),
+-- credentials (passwords by user name), script (`twilio_sms.sim.script`, optional), max_concurrency
+-- (optional)
+function M.new(opts)
+    local accepted = {}
+    for user, password in pairs(opts.credentials) do
+        accepted[base64(user .. ":" .. password)] = true
+    end
+    return setmetatable({
+        carrier = opts.carrier,
+        account_sid = opts.carrier.account_sid,
+        random = opts.random,
+        script = opts.script,
+        accepted = accepted,
+        max_concurrency = opts.max_concurrency,
+        requests = 0,
+        by_operation = {},
+        by_answer = {},
+    }, class)
+end
+
+-- ---- Operations: each answers an HTTP status and a body, or nil and an error ---------------------
+
+local OPERATIONS = {}
+
+function OPERATIONS.send(self, call)
+    local message, err = self.carrier:create(call.params)
+    if not message then
+        return nil, err
+    end
+    return 201, resource.message(self.account_sid, message, true)
+end
+
+function OPERATIONS.list(self, call)
+    local wanted, err = pages.read(call.params, call.list)
+    if not wanted then
+        return nil, err
+    end
+    local found, more = self.carrier:list(wanted.filter, wanted.size, wanted.cursor)
+    if not found then
+        return nil, errors.new(21481)
+    end
+    return 200, pages.make(call.path, "messages", wanted, found, more, function(message)
+        return resource.message(self.account_sid, message)
+    end)
+end
+
+function OPERATIONS.fetch(self, call)
+    return 200, resource.message(self.account_sid, call.message)
+end
+
+function OPERATIONS.cancel(self, call)
+    if call.params.Status ~= "canceled" then
+        return nil, errors.new(20001, "Status")
+    end
+    local message, err = self.carrier:cancel(call.message)
+    if not message then
+        return nil, err
+    end
+    return 200, resource.message(self.account_sid, message)
+end
+
+function OPERATIONS.redact(self, call)
+    if call.params.Body ~= "" then
+        return nil, errors.new(20001, "Body, which can only be emptied")
+    end
+    local message, err = self.carrier:redact(call.message)
+    if not message then
+        return nil, err
+    end
+    return 200, resource.message(self.account_sid, message)
+end
+
+function OPERATIONS.delete(self, call)
+    local done, err = self.carrier:delete(call.message)
+    if not done then
+        return nil, err
+    end
+    return 204, ""
+end
+
+function OPERATIONS.media_list(self, call)
+    local wanted, err = pages.read(call.params, call.list)
+    if not wanted then
+        return nil, err
+    end
+    local found = {} -- there are ten at most, so that there is always one page
+    for i, media in ipairs(call.message.media or {}) do
+        found[i] = media
+    end
+    return 200, pages.make(call.path, "media_list", wanted, found, false, function(media)
+        return resource.media(self.account_sid, media)
+    end)
+end
+
+function OPERATIONS.media_fetch(self, call)
+    return 200, resource.media(self.account_sid, call.media)
+end
+
+function OPERATIONS.media_delete(_, call)
+    table.remove(call.message.media, call.media_place)
+    return 204, ""
+end
+
+function OPERATIONS.feedback(self, call)
+    local outcome = call.params.Outcome
+    if outcome ~= "confirmed" and outcome ~= "unconfirmed" then
+        return nil, errors.new(20001, "Outcome")
+    end
+    return 200, resource.feedback(self.account_sid, self.carrier:feedback(call.message, outcome))
+end
+
+-- ---- Routes --------------------------------------------------------------------------------------
+
+local function update(params)
+    return params.Status and "cancel" or params.Body and "redact" or nil
+end
+
+-- The captures are the sids of the message and of its attachment; "()" is there for those that have none.
+local ROUTES = {
+    { "^Messages%.json()$", { GET = "list", POST = "send" } },
+    { "^Messages/(%w+)%.json$", { GET = "fetch", POST = update, DELETE = "delete" } },
+    { "^Messages/(%w+)/Media%.json$", { GET = "media_list" } },
+    { "^Messages/(%w+)/Media/(%w+)%.json$", { GET = "media_fetch", DELETE = "media_delete" } },
+    { "^Messages/(%w+)/Feedback%.json$", { POST = "feedback" } },
+}
+
+local LISTS = { MediaUrl = true, PersistentAction = true }
+
+-- Parameters by name. Those that may be repeated are lists; of the others the first one counts. An empty
+-- value is as good as none, except for the body, which is emptied that way.
+local function by_name(list)
+    local params = {}
+    for _, pair in ipairs(list) do
+        local name, value = pair[1], pair[2]
+        if LISTS[name] then
+            params[name] = params[name] or {}
+            table.insert(params[name], value)
+        elseif params[name] == nil and (value ~= "" or name == "Body") then
+            params[name] = value
+        end
+    end
+    return params
+end
+
+local function find_route(rest)
+    for _, route in ipairs(ROUTES) do
+        local sid, media_sid = rest:match(route[1])
+        if sid then
+            return route[2], type(sid) == "string" and sid or nil, media_sid
+        end
+    end
+end
+
+-- The account in the path is looked at before the credentials: so it was recorded.
+local function authenticate(self, request, account)
+    if account ~= self.account_sid then
+        return errors.new(20404, request.path)
+    end
+    local credentials = (request.authorization or ""):match "^[Bb]asic +([%w+/=]+)$"
+    if not self.accepted[credentials or ""] then
+        local err = errors.new(20003)
+        err.detail = "Your AccountSid or AuthToken was incorrect."
+        return err
+    end
+end
+
+-- Finds what the path names: the message, the attachment.
+local function find_objects(self, call, sid, media_sid)
+    call.message = self.carrier:fetch(sid)
+    if call.message and media_sid then
+        call.media, call.media_place = self.carrier:media(call.message, media_sid)
+    end
+    return call.message ~= nil and (not media_sid or call.media ~= nil)
+end
+
+-- Turns a request into a call, or answers nil and an error.
+local function route(self, request)
+    local account, rest = request.path:match "^/2010%-04%-01/Accounts/([^/]+)/(.+)$"
+    local methods, sid, media_sid
+    if rest then
+        methods, sid, media_sid = find_route(rest)
+    end
+    if not methods then
+        return nil, errors.new(20404, request.path)
+    end
+    local err = authenticate(self, request, account)
+    if err then
+        return nil, err
+    elseif not methods[request.method] then
+        return nil, errors.new(20004)
+    end
+    local list = core.form_decode(request.method == "POST" and request.body or request.query or "")
+    local call = { path = request.path, list = list, params = by_name(list) }
+    call.operation = methods[request.method]
+    if type(call.operation) == "function" then
+        call.operation = call.operation(call.params)
+    end
+    if not call.operation then
+        return nil, errors.new(20001, "nothing to change")
+    elseif sid and not find_objects(self, call, sid, media_sid) then
+        return nil, errors.new(20404, request.path)
+    end
+    return call
+end
+
+-- ---- Answers -------------------------------------------------------------------------------------
+
+local function failure(err)
+    return { status = err.status, headers = {}, body = resource.error(err) }
+end
+
+local function perform(self, call)
+    local status, body = OPERATIONS[call.operation](self, call)
+    if not status then
+        return failure(body)
+    end
+    return { status = status, headers = {}, body = body }
+end
+
+local HTML = "<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr></body></html>\n"
+
+local FAULTS = {}
+
+function FAULTS.status(rule)
+    local code = rule.code or ({ [429] = 20429, [500] = 20500, [503] = 20503 })[rule.status]
+    local message = rule.message
+    if not message then
+        message = rule.code == nil and code and errors.new(code).message or "Simulated failure"
+    end
+    local answer = failure { code = code, status = rule.status, message = message }
+    answer.retry_after = rule.retry_after
+    return answer
+end
+
+function FAULTS.html(rule)
+    local status = rule.status or 502
+    local headers = { { "Content-Type", "text/html" } }
+    return { status = status, headers = headers, body = HTML:format(status, status) }
+end
+
+function FAULTS.garbage()
+    return { raw = "\0\1\2 this is no HTTP\r\n\r\n" }
+end
+
+function FAULTS.drop_before(rule)
+    return { drop = rule.how or "reset" }
+end
+
+FAULTS.drop_after = FAULTS.drop_before
+
+function FAULTS.cut_after(_, answer)
+    answer.cut = true
+    return answer
+end
+
+function FAULTS.delay(_, answer)
+    return answer
+end
+
+-- Carries the call out, unless the script says otherwise.
+local function answer_call(self, call)
+    local rule, accepts
+    if self.script then
+        rule, accepts = self.script:decide(call.operation, call.params)
+    end
+    if not rule then
+        return perform(self, call)
+    end
+    local answer = FAULTS[rule.action](rule, accepts and perform(self, call) or nil)
+    answer.delay_ms = rule.delay_ms
+    return answer
+end
+
+local function copy(counts)
+    local out = {}
+    for key, value in pairs(counts) do
+        out[key] = value
+    end
+    return out
+end
+
+local function count(counts, key)
+    counts[key] = (counts[key] or 0) + 1
+end
+
+-- The headers of every answer, as a list because their order is to be the same each time.
+local function complete(self, request, answer, now_ms)
+    if not answer.status then
+        return answer
+    end
+    local headers = answer.headers
+    local function add(name, value)
+        headers[#headers + 1] = { name, value }
+    end
+    if answer.body ~= "" and #headers == 0 then
+        add("Content-Type", "application/json;charset=utf-8")
+    end
+    add("Date", date.http(now_ms / 1000))
+    add("Twilio-Concurrent-Requests", ("%d"):format(request.concurrent))
+    add("Twilio-Request-Duration", ("%.3f"):format((answer.delay_ms or 0) / 1000))
+    add("Twilio-Request-Id", self.random:sid "RQ")
+    if answer.status == 401 then
+        add("WWW-Authenticate", 'Basic realm="Twilio API"')
+    elseif answer.retry_after then
+        add("Retry-After", ("%d"):format(answer.retry_after))
+    end
+    return answer
+end
+
+local function stats_json(self)
+    local stats = self:stats()
+    for name, value in pairs(stats) do
+        if type(value) == "table" then
+            stats[name] = json.raw(json.map(value))
+        end
+    end
+    return json.map(stats)
+end
+
+--- Answers a request.
+-- @tparam table request method, path, query, authorization, body, and concurrent: how many are under way,
+-- this one included
+-- @tparam number now_ms Unix milliseconds
+-- @treturn table the answer
+function Api:handle(request, now_ms)
+    if request.path == "/_sim/stats" then
+        local headers = { { "Content-Type", "application/json" } }
+        return { status = 200, headers = headers, body = stats_json(self) }
+    end
+    self.requests = self.requests + 1
+    self.carrier:advance(now_ms)
+    local answer
+    if self.max_concurrency and request.concurrent > self.max_concurrency then
+        answer = failure(errors.new(20429))
+    else
+        local call, err = route(self, request)
+        if call then
+            count(self.by_operation, call.operation)
+            answer = answer_call(self, call)
+        else
+            answer = failure(err)
+        end
+    end
+    count(self.by_answer, answer.drop or answer.raw and "garbage" or ("%d"):format(answer.status))
+    return complete(self, request, answer, now_ms)
+end
+
+--- What really happened: `requests` (without those for this), `operations`, `answers` by HTTP status or
+-- fault, `faults` by action, and the carrier's `accepted`, `refused`, `duplicates` and `statuses`.
+function Api:stats()
+    local stats = self.carrier:stats()
+    stats.requests = self.requests
+    stats.operations = copy(self.by_operation)
+    stats.answers = copy(self.by_answer)
+    stats.faults = copy(self.script and self.script.fired or {})
+    return stats
+end
+
+return M

@@ -1,0 +1,7 @@
+-- Runs busted on the Lua that runs this file. GC_STRESS=1 keeps the collector busy all the time.
+if os.getenv "GC_STRESS" then
+    collectgarbage("setpause", 0)
+    collectgarbage("setstepmul", 10000)
+end
+package.path = "spec/?.lua;" .. package.path
+require "busted.runner" { standalone = false }
