@@ -34,11 +34,11 @@ typedef enum fault_accepts {
     FAULT_ACCEPTS_MAYBE, /* the script decides */
 } fault_accepts;
 
-/* X(id, stage, accepts, name). The last five are HTTP/2's own; over HTTP/1.1 they
- * close the connection, with or without an answer. ANSWER_STREAM_NO_ERROR on a connection that was
- * used before answers while the last byte of the request is still held back, as servers do that
- * answer without reading (RFC 9113 section 8.1); on a fresh connection it answers behind the end of
- * the request. */
+/* X(id, stage, accepts, name). The last five are HTTP/2's own; over HTTP/1.1 they close the
+ * connection, with or without an answer. ANSWER_STREAM_NO_ERROR on a connection that was used
+ * before answers while the last byte of the request is still held back, as servers do that answer
+ * without reading (RFC 9113 section 8.1); on a fresh connection it answers behind the end of the
+ * request. */
 #define FAULTS(X)                                                                                  \
     X(NONE, SEND, ALWAYS, "none")                                                                  \
     X(TLS_CLOSE_BEFORE, CONNECTION, NEVER, "closed before the TLS handshake")                      \
