@@ -4,16 +4,17 @@
  * answer, and then reports success (measured with 7.88.1 over HTTP/1.1 and HTTP/2).
  * CURLOPT_PREREQFUNCTION is called before each sending: a second call is refused, and no call at
  * all is the only proof that nothing was sent. */
-
 #include "curl.h"
 
 #include "curl_global.h"
 #include "fault.h"
+#include "sockets.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -33,7 +34,10 @@ typedef struct slot {
     tsms_buf body; /* of the answer */
     tsms__method method;
     long timeout_ms;
-    int sendings; /* calls of the PREREQ function */
+    int sendings; /* requests that were about to leave */
+    int port;     /* local, of the connection */
+    bool hung_up; /* the connection had ended while it was idle; nothing was sent */
+    bool fresh;   /* may not reuse a connection */
     bool too_large;
     char detail[CURL_ERROR_SIZE];
     struct slot *next;
@@ -48,6 +52,7 @@ struct driver {
     slot *slots;      /* all of them */
     slot **idle;      /* those without a call */
     size_t slot_count, idle_count;
+    tsms__sockets sockets;
     tsms__now now;
 };
 
@@ -90,14 +95,38 @@ static int on_sending(void *owner, char *remote_ip, char *local_ip, int remote_p
     (void)remote_ip;
     (void)local_ip;
     (void)remote_port;
-    (void)local_port;
     slot *self = owner;
+    self->port = local_port;
+    if (self->sendings == 0 &&
+        tsms__sockets_hung_up(&self->owner->sockets, local_port, self->owner->now.mono_ms)) {
+        self->hung_up = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    tsms__sockets_used(&self->owner->sockets, local_port, self->owner->now.mono_ms);
     self->sendings++;
     if (self->sendings > 1 && self->method != TSMS__GET) {
         tsms__client_count_prevented(self->owner->client);
         return CURL_PREREQFUNC_ABORT;
     }
     return CURL_PREREQFUNC_OK;
+}
+
+static curl_socket_t on_open(void *owner, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    driver *self = owner;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0) {
+        tsms__sockets_add(&self->sockets, fd, self->now.mono_ms);
+    }
+    return fd;
+}
+
+static int on_close(void *owner, curl_socket_t fd)
+{
+    driver *self = owner;
+    tsms__sockets_remove(&self->sockets, fd);
+    return close(fd);
 }
 
 static size_t on_body(char *bytes, size_t one, size_t count, void *owner)
@@ -149,6 +178,10 @@ static bool set_constants(driver *self, slot *s)
     SET(CURLOPT_HTTPHEADER, self->headers);
     SET(CURLOPT_PREREQFUNCTION, on_sending);
     SET(CURLOPT_PREREQDATA, s);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
+    SET(CURLOPT_OPENSOCKETDATA, self);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    SET(CURLOPT_CLOSESOCKETDATA, self);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, s);
     SET(CURLOPT_ERRORBUFFER, s->detail);
@@ -239,6 +272,15 @@ static bool set_method(slot *s, tsms__method method)
     return ok;
 }
 
+static void clear_answer(slot *s)
+{
+    tsms__buf_clear(&s->body);
+    s->sendings = 0;
+    s->hung_up = false;
+    s->too_large = false;
+    s->detail[0] = '\0';
+}
+
 static bool set_request(driver *self, slot *s, tsms__call *call)
 {
     tsms__method method = tsms__client_method(call);
@@ -254,10 +296,11 @@ static bool set_request(driver *self, slot *s, tsms__call *call)
         ok = ok && curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK;
         s->timeout_ms = timeout_ms;
     }
-    tsms__buf_clear(&s->body);
-    s->sendings = 0;
-    s->too_large = false;
-    s->detail[0] = '\0';
+    if (s->fresh) {
+        ok = ok && curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK;
+        s->fresh = false;
+    }
+    clear_answer(s);
     s->call = call;
     return ok;
 }
@@ -273,8 +316,27 @@ static tsms_str header_of(CURL *easy, const char *name)
     return tsms_str_from(header->value);
 }
 
+/* The connection had ended before anything was written to it: once more, over a new one. That is no
+ * attempt, because the server has seen nothing of it. */
+static bool start_again(driver *self, slot *s)
+{
+    curl_multi_remove_handle(self->multi, s->easy);
+    if (curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK) {
+        return false;
+    }
+    s->fresh = true;
+    clear_answer(s);
+    return curl_multi_add_handle(self->multi, s->easy) == CURLM_OK;
+}
+
 static void finish(driver *self, slot *s, CURLcode code)
 {
+    if (s->hung_up && !s->fresh && start_again(self, s)) {
+        return;
+    }
+    if (s->sendings > 0) {
+        tsms__sockets_used(&self->sockets, s->port, self->now.mono_ms);
+    }
     tsms__call *call = s->call;
     tsms__transfer transfer = {.sent = s->sendings > 0};
     long status = 0;
@@ -485,6 +547,7 @@ static void driver_free(void *state)
     if (self->multi != NULL) {
         curl_multi_cleanup(self->multi);
     }
+    tsms__sockets_free(&self->sockets);
     curl_slist_free_all(self->headers);
     if (self->epoll_fd >= 0) {
         close(self->epoll_fd);
@@ -519,6 +582,7 @@ tsms_status tsms__curl_attach(tsms_client *client, tsms_error *err)
     }
     self->client = client;
     self->timer_ms = -1;
+    tsms__sockets_init(&self->sockets, &client->mem);
     self->now = tsms__clock_now();
     self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     client->driver = self;

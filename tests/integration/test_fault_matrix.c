@@ -404,6 +404,32 @@ static void test_connection_that_ends_while_idle_costs_nobody_a_message(void **s
     }
 }
 
+/* libcurl alone writes the second request into the dead connection, which puts it in doubt. */
+static void test_connection_that_ended_politely_while_idle_is_not_written_to(void **state)
+{
+    (void)state;
+    static const fault_id ends[] = {FAULT_ANSWER_FIN, FAULT_ANSWER_CLOSE, FAULT_ANSWER_RESET,
+                                    FAULT_ANSWER_GOAWAY};
+    enum { LONGER_THAN_IDLE_MS = 120 };
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof *ends; i++) {
+        fault_server *server = fault_server_start((fault[]){{.id = ends[i / 2]}}, 1);
+        tsms_client *client = client_new(fault_server_url(server), fault_server_ca_file(server),
+                                         VERSIONS[i % 2], "stop", TIMEOUT_MS);
+        assert_int_equal(send_hello(client).outcome, TSMS_OUTCOME_ACCEPTED);
+        tsms_client_step(client, LONGER_THAN_IDLE_MS);
+        report second = send_hello(client);
+        assert_int_equal(second.outcome, TSMS_OUTCOME_ACCEPTED);
+        assert_int_equal(second.attempts, 1);
+        tsms_stats stats;
+        tsms_client_stats(client, &stats);
+        assert_int_equal(stats.requests, 2);
+        assert_int_equal(stats.resends_prevented, 0);
+        assert_int_equal(fault_server_stats(server).posts_accepted, 2);
+        tsms_client_free(client);
+        fault_server_stop(server);
+    }
+}
+
 /* ---- Any script */
 
 /* Numerical Recipes' generator; its high bits are good enough to draw faults. */
@@ -468,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_lasting_failure_to_connect_is_not_sent),
         cmocka_unit_test(test_guard_counts_what_it_prevented),
         cmocka_unit_test(test_connection_that_ends_while_idle_costs_nobody_a_message),
+        cmocka_unit_test(test_connection_that_ended_politely_while_idle_is_not_written_to),
         cmocka_unit_test(test_any_script_texts_nobody_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
