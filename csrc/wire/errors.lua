@@ -1,4 +1,4 @@
--- Writes errors.def, or with --markdown the table of docs/errors.md, from errors.csv.
+-- Writes errors.def, or with --markdown docs/errors-table.md, from errors.csv.
 --
 --     lua5.4 csrc/wire/errors.lua > csrc/wire/errors.def
 --
@@ -93,6 +93,9 @@ local function write_def(rows)
 end
 
 local function write_markdown(rows)
+    print "# Error codes\n"
+    print("What each of Twilio's codes is for this library. Generated from `csrc/wire/errors.csv`; the option "
+        .. "`errors` changes rows for one client. [Errors and doubt](errors.md) explains the kinds.\n")
     print("| Code | Error | Retryable | Seen | Meaning |")
     print("|---|---|---|---|---|")
     for _, row in ipairs(rows) do

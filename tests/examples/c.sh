@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Runs the example programs in C against a simulator: what they print and how they end, also when they fail.
+# Usage: tests/examples/c.sh BUILD
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$(cd "$1" && pwd) || exit 1
+. tests/examples/simulator.bash
+
+work=$(mktemp -d)
+trap 'stop_simulator; rm -rf "$work"' EXIT
+failed=0
+
+# Runs a command and compares its exit status and what it prints on both outputs.
+expect() { # what status regular-expression-of-output command...
+    local what=$1 status=$2 pattern=$3 got
+    shift 3
+    timeout 60 "$@" > "$work/output" 2>&1
+    got=$?
+    if [ "$got" -ne "$status" ] || ! grep -qE "$pattern" "$work/output"; then
+        echo "FAILED: $what: exit status $got instead of $status, or no line like '$pattern' in:"
+        cat "$work/output"
+        failed=1
+    elif grep -q "$TWILIO_AUTH_TOKEN" "$work/output"; then
+        echo "FAILED: $what: the token is in the output"
+        failed=1
+    else
+        echo "ok: $what"
+    fi
+}
+
+use_build "$build"
+# A message to ...99 is accepted, but its answer is lost; and test credentials cannot list.
+start_simulator '{ script = {
+    { on = "send", to = "+15558675399", action = "drop_after" },
+    { on = "list", to = "+15558675399", action = "status", status = 403, code = 20008 },
+} }'
+send=$build/examples/send
+host=$build/examples/host
+
+cat > "$work/read.lua" << 'END'
+local sms = require "twilio_sms"
+local client = sms.assert(sms.from_env())
+print(sms.assert(client:get(arg[1])).body)
+END
+expect "send" 0 '^SM[0-9a-f]{32} queued$' "$send" +15558675310 "Grüße"
+sid=$(cut -d' ' -f1 "$work/output")
+expect "the message is there" 0 '^Grüße$' lua5.4 "$work/read.lua" "$sid"
+expect "send to nobody" 1 '^MessageError.InvalidRecipient: .*not a valid mobile number' \
+    "$send" +15005550009 "Hello"
+expect "send to somebody who opted out" 1 '^MessageError.OptedOut: ' "$send" +15005550004 "Hello"
+expect "send what is no number" 1 '^MessageError.InvalidRecipient: to is not an E.164 number' \
+    "$send" 5550009 "Hello"
+expect "send in doubt" 1 '^It may have been sent: look before you send it again' "$send" +15558675399 "Hello"
+expect "send without a text" 2 '^usage: send' "$send" +15558675310
+expect "send without an account" 1 '^ConfigurationError.InvalidAccountSid: .*TWILIO_ACCOUNT_SID' \
+    env -u TWILIO_ACCOUNT_SID "$send" +15558675310 "Hello"
+expect "send with a wrong token" 1 '^AuthenticationError.InvalidCredentials: Authenticate' \
+    env TWILIO_AUTH_TOKEN=ffffffffffffffffffffffffffffffff "$send" +15558675310 "Hello"
+expect "send to a server that is not trusted" 1 '^NetworkError.ConnectionFailed: .*not trusted: set ca_file' \
+    env -u TWILIO_CA_FILE "$send" +15558675310 "Hello"
+
+cat > "$work/hello.lua" << 'END'
+local sms = require "twilio_sms"
+local client = sms.assert(sms.from_env())
+print(sms.assert(client:send { to = arg[1], body = "Hello" }).status)
+END
+bare=(env LUA_PATH_5_4=/nowhere/?.lua LUA_CPATH_5_4=/nowhere/?.so "$host")
+expect "host, with no module on disk" 0 '^queued$' "${bare[@]}" "$work/hello.lua" +15558675310
+expect "host, and a script that fails" 1 '^MessageError.InvalidRecipient: .*outcome rejected' \
+    "${bare[@]}" "$work/hello.lua" +15005550009
+expect "host without a script" 2 '^usage: host' "${bare[@]}"
+expect "host and a file that is not there" 1 'cannot open .*/none.lua' "${bare[@]}" "$work/none.lua"
+
+exit $failed

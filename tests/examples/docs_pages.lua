@@ -1,0 +1,148 @@
+-- Holds README.md and docs/*.md against the code: links lead somewhere, and no name is left unmentioned.
+-- Usage: lua5.4 tests/examples/docs_pages.lua
+
+local failed = 0
+
+local function report(ok, what, text)
+    print((ok and "ok: " or "FAILED: ") .. what)
+    if not ok then
+        failed = failed + 1
+        print(text)
+    end
+end
+
+local function read(path)
+    local file = assert(io.open(path, "rb"))
+    local text = file:read "*a"
+    file:close()
+    return text
+end
+
+-- ---- Links ---------------------------------------------------------------------------------------
+
+-- Heading "What it does" is linked to as "#what-it-does".
+local function anchors_of(text)
+    local anchors = {}
+    for heading in ("\n" .. text):gmatch "\n#+ ([^\n]+)" do
+        anchors[heading:lower():gsub("[^%w%s_-]", ""):gsub(" ", "-")] = true
+    end
+    return anchors
+end
+
+local function exists(path)
+    local file = io.open(path, "rb")
+    if file then
+        file:close()
+    end
+    return file ~= nil
+end
+
+local function check_links(path)
+    local text, wrong = read(path), {}
+    local folder = path:match "^(.*/)" or ""
+    for link in text:gmatch "%]%(([^)]+)%)" do
+        local file, anchor = link:match "^([^#]*)#?(.*)$"
+        if not link:find "^https?://" then
+            local target = file == "" and path or folder .. file
+            if not exists(target) then
+                wrong[#wrong + 1] = link .. " is not there"
+            elseif anchor ~= "" and not anchors_of(read(target))[anchor] then
+                wrong[#wrong + 1] = link .. " has no such heading"
+            end
+        end
+    end
+    report(#wrong == 0, path .. " has good links", "  " .. table.concat(wrong, "\n  "))
+end
+
+-- ---- Names ---------------------------------------------------------------------------------------
+
+-- Whether a text holds a name, and not only as a part of a longer one.
+local function holds(text, name)
+    local from, to = text:find(name, 1, true)
+    while from and (text:sub(from - 1, from - 1) .. text:sub(to + 1, to + 1)):find "[%w_]" do
+        from, to = text:find(name, to + 1, true)
+    end
+    return from ~= nil
+end
+
+-- Each name that the pattern finds in the source must stand on the page, as code where `form` says so.
+local function check_mentions(page, where, source, pattern, form)
+    local text, count, missing = read(page), 0, {}
+    for name in source:gmatch(pattern) do
+        count = count + 1
+        local wanted = (form or "`%s`"):format(name)
+        if not holds(text, wanted) then
+            missing[#missing + 1] = wanted
+        end
+    end
+    report(count > 0 and #missing == 0, ("%s mentions all %d %s"):format(page, count, where),
+        "  missing: " .. table.concat(missing, ", "))
+end
+
+-- The rows of a macro that is a list of X(...).
+local function rows(header, name)
+    local list, going = {}, false
+    for line in header:gmatch "[^\n]*\n" do
+        going = going or line:find("#define " .. name .. "(X)", 1, true) ~= nil
+        if going then
+            list[#list + 1] = line
+            if not line:find "\\\n$" then
+                return table.concat(list)
+            end
+        end
+    end
+    error("no list " .. name)
+end
+
+local function check_names()
+    local header = read "csrc/twilio_sms.h"
+    check_mentions("docs/errors.md", "kinds", rows(header, "TSMS_KINDS"), 'X%([%u_]+, [%u_]+, "(%w+)"', "%s")
+    check_mentions("docs/errors.md", "outcomes", rows(header, "TSMS_OUTCOMES"), '"([%l_]+)"')
+    check_mentions("docs/limits.md", "events", rows(header, "TSMS_EVENTS"), '"([%l_]+)"')
+    check_mentions("docs/limits.md", "counters", rows(header, "TSMS_COUNTERS"), "X%(([%l_]+),")
+    local statuses = rows(header, "TSMS_MESSAGE_STATUSES"):gsub('"unknown"', "")
+    check_mentions("docs/reading.md", "statuses", statuses, '"([%l_]+)"')
+    check_mentions("docs/sending.md", "parameters", read "csrc/wire/params.def",
+        "\nPARAM[%u_]*%([%u, ]*([%l_]+),")
+    check_mentions("docs/c.md", "functions", header .. read "csrc/twilio_sms_lua.h",
+        "\nTSMS_API [^\n(]-([%l%d_]+)%(")
+    local server = read "lua/twilio_sms/sim/server.lua"
+    check_mentions("docs/simulator.md", "options", server:match "local OPTIONS = (%b{})", "([%l_]+) = ")
+    local script = read "lua/twilio_sms/sim/script.lua"
+    check_mentions("docs/simulator.md", "keys", script:match "local KEYS = (%b{})", "([%l_]+) = ")
+    check_mentions("docs/simulator.md", "actions", script:match "local ACTIONS = (%b{})", "([%l_]+) = ")
+end
+
+-- A function of Lua may be explained on any page.
+local function check_lua_functions(pages)
+    local text = {}
+    for i, path in ipairs(pages) do
+        text[i] = read(path)
+    end
+    text = table.concat(text)
+    local names = { client = "client:", init = "sms.", error = "sms.error.", loop = "loop." }
+    local missing, count = {}, 0
+    for file, prefix in pairs(names) do
+        local source = read(("lua/twilio_sms/%s.lua"):format(file))
+        for name in source:gmatch "\nfunction [CM]%w*[.:](%l[%l_]*)%(" do
+            count = count + 1
+            -- What a client is made by is sms.new, and assert is sms.assert.
+            if not holds(text, prefix .. name) and not holds(text, "sms." .. name) then
+                missing[#missing + 1] = prefix .. name
+            end
+        end
+    end
+    report(count > 0 and #missing == 0, ("the pages mention all %d functions in Lua"):format(count),
+        "  missing: " .. table.concat(missing, ", "))
+end
+
+local pages = { "README.md" }
+for path in io.popen("ls docs/*.md"):lines() do
+    pages[#pages + 1] = path
+end
+for _, path in ipairs(pages) do
+    check_links(path)
+end
+check_names()
+check_lua_functions(pages)
+os.exit(failed == 0 and 0 or 1)
