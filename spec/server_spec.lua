@@ -46,6 +46,16 @@ describe("twilio_sms.server", function()
         assert.equal("", got.body)
     end)
 
+    it("puts a body together from pieces", function()
+        local peer = curl.start(server, "/")
+        curl.request(server):reply(200, nil, { "a", "", "b\0c", ("d"):rep(20000) })
+        local got = curl.finish(server, peer)
+        assert.equal("ab\0c" .. ("d"):rep(20000), got.body)
+        peer = curl.start(server, "/")
+        curl.request(server):drop("cut", 200, nil, { "ab", "cd" })
+        assert.equal("ab", curl.finish(server, peer).body)
+    end)
+
     it("has a query that is nil when there is none", function()
         local peer = curl.start(server, "/")
         local request = curl.request(server)
@@ -120,7 +130,7 @@ describe("twilio_sms.server", function()
         for _, arguments in ipairs {
             { 99 }, { "x" }, { 200, "x" }, { 200, { { "a" } } }, { 200, { "a" } }, { 200, { a = 1 } },
             { 200, { [true] = "1" } }, { 200, { ["a b"] = "1" } }, { 200, { a = "1\r\nb: 2" } },
-            { 200, { ["Content-Length"] = "1" } }, { 200, nil, 5 },
+            { 200, { ["Content-Length"] = "1" } }, { 200, nil, 5 }, { 200, nil, { "a", 1 } },
         } do
             message(request.reply, request, arguments[1], arguments[2], arguments[3])
         end

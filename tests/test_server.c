@@ -1,7 +1,21 @@
 /* drive/server.c and server_connection.c: options, deadlines, limits, and the end of a server. */
+#define _GNU_SOURCE /* syscall */
 #include "server_support.h"
 
-#include <sys/resource.h>
+#include <sys/syscall.h>
+
+static bool has_descriptors = true;
+
+/* Stands in front of the C library's function, which the event library calls. */
+__attribute__((visibility("default"))) int accept4(int fd, struct sockaddr *restrict address,
+                                                   socklen_t *restrict len, int flags)
+{
+    if (!has_descriptors) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, address, len, flags);
+}
 
 static void expect_refusal(tsms_server_options options, const char *message)
 {
@@ -253,17 +267,10 @@ static void test_more_connections_than_allowed_wait(void **state)
 static void test_accepting_pauses_without_descriptors(void **state)
 {
     tsms_server *server = start_plain();
-    settle(server);
     int fd = connect_to(server);
-    struct rlimit before;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    struct rlimit none = before;
-    int next = dup(fd);
-    close(next);
-    none.rlim_cur = (rlim_t)next;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    has_descriptors = false;
     settle(server); /* would never end if the listener stayed ready */
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    has_descriptors = true;
     assert_int_equal(tsms_server_connections(server), 0);
     assert_int_equal(tsms_server_timeout_ms(server), 100);
     test_now.mono_ms += 100;

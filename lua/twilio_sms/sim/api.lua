@@ -1,7 +1,8 @@
 --- Twilio's REST API over a simulated account: a request table in, an answer table out. No I/O, no clock.
 --
--- An answer has `status`, `headers` and `body`, or `raw` (bytes that are no HTTP), or `drop` ("reset" or
--- "close"); `cut` wants half of the body only, and `delay_ms` some patience.
+-- An answer has `status`, `headers` (a list of pairs) and `body` (a string or a list of pieces), or `raw`
+-- (bytes that are no HTTP), or `drop` ("reset" or "close"); `cut` wants half of the body only, and `delay_ms`
+-- some patience.
 local core = require "twilio_sms.core"
 local date = require "twilio_sms.sim.date"
 local errors = require "twilio_sms.sim.errors"
@@ -344,7 +345,7 @@ local function stats_json(self)
     local stats = self:stats()
     for name, value in pairs(stats) do
         if type(value) == "table" then
-            stats[name] = json.raw(json.map(value))
+            stats[name] = json.map(value)
         end
     end
     return json.map(stats)

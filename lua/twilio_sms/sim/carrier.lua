@@ -34,12 +34,22 @@ function M.new(opts)
         by_sid = {},
         all = {},
         by_to = {},
-        copies = {}, -- how often each message was accepted, by what identifies it
+        marked = {}, -- which messages were accepted, by what identifies them
+        unmarked = {},
         by_status = {},
         accepted = 0,
         refused = 0,
         duplicates = 0,
     }, class)
+end
+
+local function child(tree, key)
+    local node = tree[key]
+    if not node then
+        node = {}
+        tree[key] = node
+    end
+    return node
 end
 
 local function set_status(self, message, status)
@@ -106,22 +116,24 @@ end
 
 -- ---- Creating ------------------------------------------------------------------------------------
 
-local function identity(self, params)
-    local mark = self.marker and params.Body and params.Body:match(self.marker)
+-- What identifies a message: the mark in its body, or sender, recipient and text. A tree, not a joined key:
+-- LuaJIT's hash looks at a few bytes of a string only, so that such keys would collide.
+local function copies_of(self, message)
+    local mark = self.marker and message.body:match(self.marker)
     if mark then
-        return mark
+        return self.marked, mark
     end
-    return table.concat({ params.To, params.From or params.MessagingServiceSid, params.Body or "" }, "\n")
+    local sender = message.from or message.service
+    return child(child(self.unmarked, sender), message.to), message.body
 end
 
-local function count_copy(self, params)
-    local key = identity(self, params)
-    local copies = (self.copies[key] or 0) + 1
-    self.copies[key] = copies
+local function count_copy(self, message)
+    local copies, key = copies_of(self, message)
     self.accepted = self.accepted + 1
-    if copies > 1 then
+    if copies[key] then
         self.duplicates = self.duplicates + 1
     end
+    copies[key] = true
 end
 
 local MEDIA_TYPES = { gif = "image/gif", mp4 = "video/mp4", pdf = "application/pdf", png = "image/png" }
@@ -143,11 +155,7 @@ end
 local function index(self, message)
     self.by_sid[message.sid] = message
     self.all[message.seq] = message
-    local list = self.by_to[message.to]
-    if not list then
-        list = {}
-        self.by_to[message.to] = list
-    end
+    local list = child(self.by_to, message.to)
     list[#list + 1] = message
 end
 
@@ -198,7 +206,7 @@ function Carrier:create(params)
         message.media = new_media(self, message, media)
     end
     index(self, message)
-    count_copy(self, params)
+    count_copy(self, message)
     start(self, message)
     return message
 end

@@ -1,6 +1,8 @@
 --- JSON with its members in a fixed order, so that the same run gives the same bytes.
 --
--- (The order of a Lua table is another in each process.)
+-- (The order of a Lua table is another in each process.) What is made are lists of pieces; nobody puts them
+-- together in Lua. That matters on LuaJIT, which interns each string by a hash of sixteen of its bytes: long
+-- texts of one shape all collide, and each new one is compared with all that were not collected yet.
 local cjson = require "cjson"
 
 local M = {}
@@ -10,39 +12,43 @@ local codec = cjson.new()
 --- Stands for null; a member that is nil is left out.
 M.null = {}
 
---- Text that is JSON already, as a member.
-function M.raw(text)
-    return { raw = text }
-end
-
-local function encode(value)
+local function append(out, value)
     local kind = type(value)
     if kind == "string" then
         -- Slashes may stay as they are, and URIs can be read then.
-        return (codec.encode(value):gsub("\\/", "/"))
+        out[#out + 1] = codec.encode(value):gsub("\\/", "/")
     elseif kind == "number" then
-        return ("%d"):format(value)
+        out[#out + 1] = ("%d"):format(value)
     elseif value == M.null then
-        return "null"
+        out[#out + 1] = "null"
+    else
+        for _, piece in ipairs(value) do
+            out[#out + 1] = piece
+        end
     end
-    return value.raw
 end
 
 --- An object with these members.
 -- @tparam table keys their names, in order
--- @tparam table values by name: strings, whole numbers, null, raw
+-- @tparam table values by name: strings, whole numbers, null, or pieces that are JSON already
+-- @treturn table pieces
 function M.object(keys, values)
-    local members = {}
+    local out = {}
     for _, key in ipairs(keys) do
         local value = values[key]
         if value ~= nil then
-            members[#members + 1] = ('"%s":%s'):format(key, encode(value))
+            out[#out + 1] = out[1] and ',"' or '{"'
+            out[#out + 1] = key
+            out[#out + 1] = '":'
+            append(out, value)
         end
     end
-    return "{" .. table.concat(members, ",") .. "}"
+    out[#out + 1] = out[1] and "}" or "{}"
+    return out
 end
 
 --- An object with the members of a table, sorted by name.
+-- @treturn table pieces
 function M.map(values)
     local keys = {}
     for key in pairs(values) do
@@ -52,9 +58,16 @@ function M.map(values)
     return M.object(keys, values)
 end
 
---- A list of what is JSON already.
-function M.list(texts)
-    return "[" .. table.concat(texts, ",") .. "]"
+--- A list of values that are pieces.
+-- @treturn table pieces
+function M.list(values)
+    local out = { "[" }
+    for i, value in ipairs(values) do
+        out[#out + 1] = i > 1 and "," or nil
+        append(out, value)
+    end
+    out[#out + 1] = "]"
+    return out
 end
 
 --- Reads an object as tags are given.

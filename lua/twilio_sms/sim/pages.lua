@@ -102,7 +102,7 @@ function M.make(path, name, wanted, found, more, render)
     local start = page * wanted.size
     local last, first = found[count], found[1]
     return json.map {
-        [name] = json.raw(json.list(records)),
+        [name] = json.list(records),
         page = page,
         page_size = wanted.size,
         start = start,

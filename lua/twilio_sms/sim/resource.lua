@@ -1,7 +1,7 @@
 --- What messages, media and feedback look like in JSON.
 --
 -- Types are production's: num_segments, num_media and price are strings, error_code is a number, dates are
--- RFC 2822, what is not known yet is null.
+-- RFC 2822, what is not known yet is null. Each is a list of pieces (`twilio_sms.sim.json`).
 local date = require "twilio_sms.sim.date"
 local errors = require "twilio_sms.sim.errors"
 local json = require "twilio_sms.sim.json"
@@ -16,8 +16,11 @@ local function date_of(time_s)
     return time_s and date.rfc2822(time_s) or null
 end
 
-local function message_uri(account_sid, sid)
-    return ("/%s/Accounts/%s/Messages/%s"):format(M.API_VERSION, account_sid, sid)
+local URI_START, URI_MESSAGES = ('"/%s/Accounts/'):format(M.API_VERSION), "/Messages/"
+
+-- Pieces of a URI below a message.
+local function uri_of(account_sid, sid, ...)
+    return { URI_START, account_sid, URI_MESSAGES, sid, ... }
 end
 
 local MESSAGE_KEYS = {
@@ -31,10 +34,10 @@ local SUBRESOURCE_KEYS = { "media", "feedback" }
 -- @tparam table message of `twilio_sms.sim.carrier`
 -- @tparam[opt] boolean created the answer to a create request knows no feedback yet
 function M.message(account_sid, message, created)
-    local uri = message_uri(account_sid, message.sid)
+    local sid = message.sid
     local subresources = json.object(SUBRESOURCE_KEYS, {
-        media = uri .. "/Media.json",
-        feedback = not created and uri .. "/Feedback.json" or nil,
+        media = uri_of(account_sid, sid, '/Media.json"'),
+        feedback = not created and uri_of(account_sid, sid, '/Feedback.json"') or nil,
     })
     local code = message.error_code
     return json.object(MESSAGE_KEYS, {
@@ -53,12 +56,12 @@ function M.message(account_sid, message, created)
         num_segments = ("%d"):format(message.num_segments),
         price = message.price or null,
         price_unit = "USD",
-        sid = message.sid,
+        sid = sid,
         status = message.status,
-        subresource_uris = json.raw(subresources),
-        tags = message.tags and json.decode(message.tags) and json.raw(message.tags) or nil,
+        subresource_uris = subresources,
+        tags = message.tags and json.decode(message.tags) and { message.tags } or nil,
         to = message.to,
-        uri = uri .. ".json",
+        uri = uri_of(account_sid, sid, '.json"'),
     })
 end
 
@@ -75,7 +78,7 @@ function M.media(account_sid, media)
         date_updated = when,
         parent_sid = media.parent_sid,
         sid = media.sid,
-        uri = ("%s/Media/%s.json"):format(message_uri(account_sid, media.parent_sid), media.sid),
+        uri = uri_of(account_sid, media.parent_sid, "/Media/", media.sid, '.json"'),
     })
 end
 
@@ -89,7 +92,7 @@ function M.feedback(account_sid, message)
         date_updated = when,
         message_sid = message.sid,
         outcome = message.feedback,
-        uri = message_uri(account_sid, message.sid) .. "/Feedback.json",
+        uri = uri_of(account_sid, message.sid, '/Feedback.json"'),
     })
 end
 

@@ -40,7 +40,7 @@ local OPERATIONS = {
 
 local function check(rule, number, level)
     local function refuse(what)
-        error(("rule %d of the script: %s"):format(number, what), level + 2)
+        error(("rule %d of the script: %s"):format(number, what), level + 3)
     end
     if type(rule) ~= "table" then
         refuse "is no table"
