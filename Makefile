@@ -211,7 +211,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 .PHONY: demo
 demo: deps ## send messages to a local simulator over real TLS
 	@$(MAKE) --no-print-directory -s all
-	@eval "$$($(MAKE) --no-print-directory -s env)" && exec lua5.4 examples/demo.lua
+	@eval "$$($(MAKE) --no-print-directory -s env)" && no_proxy=localhost exec lua5.4 examples/demo.lua
 
 # ---- Installing ---------------------------------------------------------------------------------
 

@@ -420,8 +420,7 @@ TSMS_API tsms_result *tsms_client_result(tsms_client *client);
 TSMS_API bool tsms_client_cancel(tsms_client *client, uint64_t call_id);
 /* Calls that were submitted and have not come out of tsms_client_result. */
 TSMS_API size_t tsms_client_pending(const tsms_client *client);
-/* For foreign loops: readable when tsms_client_step(client, 0) has work; -1 before the first call.
- */
+/* For foreign loops: a descriptor that is readable when tsms_client_step(client, 0) has work. */
 TSMS_API int tsms_client_pollfd(tsms_client *client);
 /* Milliseconds until tsms_client_step wants to be called anyway; -1 for never. */
 TSMS_API int tsms_client_timeout_ms(tsms_client *client);

@@ -4,6 +4,7 @@
 # VALGRIND=1 runs the C tests under valgrind; GC_STRESS=1 runs the specs with a collector that never rests.
 set -u
 
+export no_proxy=localhost,127.0.0.1
 build=$1
 shift
 passed=0

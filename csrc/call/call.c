@@ -1,19 +1,11 @@
 /* The state machine of one call. */
 #include "call.h"
 
-#include "../wire/date.h"
+#include "verify.h"
 
 #include <string.h>
 
-enum {
-    LOOKUP_PAGE_SIZE = 100,
-    LOOKUP_PAGES = 10,
-    LOOKUP_FAILURES = 3,   /* failed look-ups before giving up */
-    LOOKS_WITHOUT_SID = 3, /* an accepted message must show up: look again */
-    LOOK_AGAIN_MS = 2000,
-    TWIN_WAIT_MS = 250, /* an identical message is on the wire: its sid is not known yet */
-    MIN_LEFT_MS = 2000,
-};
+enum { MIN_LEFT_MS = 2000 };
 
 void tsms__call_init(tsms__call *call, const tsms_mem *mem)
 {
@@ -46,6 +38,11 @@ int64_t tsms__call_min_left_ms(const tsms__call *call, const tsms_config *config
     return whole / 2 < least ? whole / 2 : least;
 }
 
+int64_t tsms__after_ms(int64_t now_ms, int64_t wait_ms)
+{
+    return wait_ms < INT64_MAX - now_ms ? now_ms + wait_ms : INT64_MAX;
+}
+
 /* Forgets the last use and keeps the buffers. */
 static void reset(tsms__call *call)
 {
@@ -59,6 +56,19 @@ static void reset(tsms__call *call)
     tsms__buf_clear(&call->path);
     tsms__buf_clear(&call->form);
     tsms__buf_clear(&call->lookup_path);
+}
+
+/* Whether the list may show another body. Templates and short links are filled in by the server.
+ * Smart encoding replaces characters outside GSM-7; a messaging service may have it switched on for
+ * all its messages (www.twilio.com/docs/messaging/services/api/service-resource). */
+static bool is_rewritten(const tsms_message_options *message)
+{
+    tsms_segments segments;
+    bool smart = message->smart_encoded == TSMS_TRUE ||
+                 (message->smart_encoded == TSMS_UNSET && message->messaging_service_sid.len > 0);
+    return message->content_sid.len > 0 || message->shorten_urls == TSMS_TRUE ||
+           (smart && tsms_segments_count(message->body, &segments, NULL) == TSMS_OK &&
+            segments.encoding == TSMS_ENCODING_UCS2);
 }
 
 /* Keeps what checks and look-ups need, in one buffer. */
@@ -81,8 +91,8 @@ static void keep_texts(tsms__call *call, const tsms_message_options *message)
         at += texts[i].len + 1;
     }
     call->send_at = message->send_at;
-    call->body_may_differ = message->smart_encoded == TSMS_TRUE ||
-                            message->shorten_urls == TSMS_TRUE || message->content_sid.len > 0;
+    call->body_may_differ = is_rewritten(message);
+    call->unrecognisable = tsms__str_eq(message->address_retention, TSMS__STR("obfuscate"));
 }
 
 static uint64_t message_cost(const tsms_message_options *message, const tsms_config *config)
@@ -101,8 +111,8 @@ tsms_status tsms__call_begin(tsms__call *call, uint64_t id, const tsms_request *
     reset(call);
     call->operation = request->operation;
     call->started_ms = now.mono_ms;
-    call->deadline_ms =
-        now.mono_ms + (request->timeout_ms > 0 ? request->timeout_ms : config->timeout_ms);
+    call->deadline_ms = tsms__after_ms(now.mono_ms, request->timeout_ms > 0 ? request->timeout_ms
+                                                                            : config->timeout_ms);
     call->cost = 1;
     if (request->operation == TSMS_OP_SEND) {
         keep_texts(call, request->message);
@@ -133,20 +143,22 @@ static void end(tsms__call *call, tsms_outcome outcome)
     call->phase = TSMS__PHASE_DONE;
 }
 
-static void end_failed(tsms__call *call)
+void tsms__call_end_failed(tsms__call *call)
 {
     call->result->failed = true;
+    tsms__records_free(&call->result->records); /* of a look-up that did not come to its end */
     end(call, call->result->error.outcome);
 }
 
-static void end_ok(tsms__call *call, tsms__records records)
+void tsms__call_end_ok(tsms__call *call, tsms__records records)
 {
     call->result->failed = false;
     call->result->records = records;
+    tsms__error_clear(&call->result->error);
     end(call, TSMS_OUTCOME_ACCEPTED);
 }
 
-static void pause_until(tsms__call *call, int64_t due_ms)
+void tsms__call_hold(tsms__call *call, int64_t due_ms)
 {
     if (due_ms >= call->deadline_ms) {
         tsms__call_expire(call);
@@ -154,6 +166,13 @@ static void pause_until(tsms__call *call, int64_t due_ms)
     }
     call->due_ms = due_ms;
     call->phase = TSMS__PHASE_PAUSE;
+}
+
+void tsms__call_pay(tsms__call *call, int64_t cost, tsms__call_effects *effects)
+{
+    effects->quota_cost = cost;
+    effects->retrying = true;
+    call->quota_paid += cost;
 }
 
 void tsms__call_wake(tsms__call *call)
@@ -167,15 +186,16 @@ void tsms__call_allow(tsms__call *call)
 }
 
 /* Puts in an error of our own, unless an attempt left one that tells more: what became of the
- * message. */
-static void set_error(tsms__call *call, tsms_kind kind, const char *why)
+ * message. False then. */
+static bool set_error(tsms__call *call, tsms_kind kind, const char *why)
 {
     tsms_error *err = &call->result->error;
     if (err->outcome == TSMS_OUTCOME_IN_DOUBT || err->outcome == TSMS_OUTCOME_ACCEPTED_NO_SID) {
-        return;
+        return false;
     }
     tsms__error_set(err, kind, "%s", why);
     err->outcome = TSMS_OUTCOME_NOT_SENT;
+    return true;
 }
 
 void tsms__call_deny(tsms__call *call, tsms_str reason)
@@ -185,80 +205,46 @@ void tsms__call_deny(tsms__call *call, tsms_str reason)
     tsms__error_text(why + used, sizeof why - used,
                      reason.len > 0 ? reason : TSMS__STR("no reason given"));
     bool opted_out = tsms__str_eq(reason, TSMS__STR("opted_out"));
-    set_error(call, opted_out ? TSMS_KIND_OPTED_OUT : TSMS_KIND_INVALID_REQUEST,
-              opted_out ? "the recipient has opted out" : why);
-    end_failed(call);
+    (void)set_error(call, opted_out ? TSMS_KIND_OPTED_OUT : TSMS_KIND_INVALID_REQUEST,
+                    opted_out ? "the recipient has opted out" : why);
+    tsms__call_end_failed(call);
 }
 
 void tsms__call_defer(tsms__call *call, int64_t until_ms)
 {
     if (until_ms >= call->deadline_ms) {
-        set_error(call, TSMS_KIND_TIMEOUT, "a check put it off to a time past timeout_ms");
-        end_failed(call);
+        (void)set_error(call, TSMS_KIND_TIMEOUT, "a check put it off to a time past timeout_ms");
+        tsms__call_end_failed(call);
         return;
     }
-    pause_until(call, until_ms);
+    tsms__call_hold(call, until_ms);
 }
 
 void tsms__call_refuse(tsms__call *call, tsms_kind kind, int64_t retry_after_ms, const char *why)
 {
-    set_error(call, kind, why);
-    if (call->result->error.kind == kind && retry_after_ms >= 0) {
+    if (set_error(call, kind, why) && retry_after_ms >= 0) {
         call->result->error.retry_after_ms = retry_after_ms;
     }
-    end_failed(call);
-}
-
-void tsms__call_hold(tsms__call *call, int64_t until_ms)
-{
-    pause_until(call, until_ms);
+    tsms__call_end_failed(call);
 }
 
 void tsms__call_expire(tsms__call *call)
 {
     /* An earlier attempt's error says more about the cause than "out of time". */
     if (call->result->error.kind == TSMS_KIND_NONE) {
-        set_error(call, TSMS_KIND_TIMEOUT, "timeout_ms passed before the request could be sent");
+        (void)set_error(call, TSMS_KIND_TIMEOUT,
+                        "timeout_ms passed before the request could be sent");
     }
-    end_failed(call);
+    tsms__call_end_failed(call);
 }
 
 void tsms__call_cancel(tsms__call *call)
 {
     call->cancelled = true;
     if (call->phase != TSMS__PHASE_WIRE && call->phase != TSMS__PHASE_DONE) {
-        set_error(call, TSMS_KIND_INVALID_REQUEST, "cancelled before it was sent");
-        end_failed(call);
+        (void)set_error(call, TSMS_KIND_INVALID_REQUEST, "cancelled before it was sent");
+        tsms__call_end_failed(call);
     }
-}
-
-static void lookup_first_page(tsms__call *call, const tsms_config *config)
-{
-    tsms_request request = {.size = sizeof request,
-                            .operation = TSMS_OP_LIST,
-                            .to = call->to,
-                            .from = call->messaging_service_sid.len > 0 ? (tsms_str){NULL, 0}
-                                                                        : call->from,
-                            .page_size = LOOKUP_PAGE_SIZE};
-    call->pages = 0;
-    tsms__buf_clear(&call->lookup_path);
-    tsms__request_path(&request, tsms_str_from(config->account_sid), &call->lookup_path);
-    (void)tsms__buf_z(&call->lookup_path);
-}
-
-/* False when there is no further page to be asked for. */
-static bool lookup_next_page(tsms__call *call, const tsms_config *config, const tsms__records *page)
-{
-    tsms_request request = {.size = sizeof request,
-                            .operation = TSMS_OP_LIST,
-                            .page_uri = tsms__records_next_page_uri(page)};
-    if (++call->pages >= LOOKUP_PAGES ||
-        tsms__request_check(&request, tsms_str_from(config->account_sid), 0, NULL) != TSMS_OK) {
-        return false;
-    }
-    tsms__buf_clear(&call->lookup_path);
-    tsms__request_path(&request, tsms_str_from(config->account_sid), &call->lookup_path);
-    return tsms__buf_z(&call->lookup_path) != NULL;
 }
 
 void tsms__call_start(tsms__call *call, tsms__now now)
@@ -266,27 +252,21 @@ void tsms__call_start(tsms__call *call, tsms__now now)
     if (!call->looking_up) {
         call->attempts++;
         if (call->attempts == 1) {
-            call->first_sent_s = now.wall_ms / 1000;
+            call->first_sent = now;
         }
+    } else if (call->pages == 0) {
+        call->look_again = false;
     }
     call->phase = TSMS__PHASE_WIRE;
 }
 
-static void pay_for_retry(tsms__call *call, int64_t cost, tsms__call_effects *effects)
-{
-    effects->quota_cost = cost;
-    effects->retrying = true;
-    call->quota_paid += cost;
-}
-
-/* The attempt failed; the policy says what comes next. */
-static void plan_next(tsms__call *call, const tsms__call_env *env, tsms__now now,
-                      tsms__call_effects *effects)
+static tsms__retry_plan decide(const tsms__call *call, const tsms__call_env *env, tsms__now now,
+                               tsms_outcome outcome)
 {
     const tsms_error *err = &call->result->error;
     tsms__attempt attempt = {
         .kind = err->kind,
-        .outcome = err->outcome,
+        .outcome = outcome,
         .retryable = err->retryable,
         .retry_after_ms = err->retry_after_ms,
         .attempts = call->attempts,
@@ -295,25 +275,32 @@ static void plan_next(tsms__call *call, const tsms__call_env *env, tsms__now now
         .left_ms = call->deadline_ms - now.mono_ms,
     };
     int64_t min_left_ms = tsms__call_creates(call) ? tsms__call_min_left_ms(call, env->config) : 0;
-    tsms__retry_plan plan =
-        tsms__retry_decide(env->config, &attempt, env->quota_left, min_left_ms, env->rand);
+    return tsms__retry_decide(env->config, &attempt, env->quota_left, min_left_ms, env->rand);
+}
+
+/* The attempt failed; the policy says what comes next. */
+static void plan_next(tsms__call *call, const tsms__call_env *env, tsms__now now,
+                      bool earlier_in_doubt, tsms__call_effects *effects)
+{
+    tsms__retry_plan plan = decide(call, env, now, effects->outcome);
     effects->suppressed = plan.suppressed;
     if (call->cancelled && plan.next == TSMS__NEXT_RETRY) {
         plan.next = TSMS__NEXT_STOP;
     }
+    if (plan.next == TSMS__NEXT_STOP && earlier_in_doubt) {
+        /* This one was not accepted. The last look is for the one before it. */
+        plan = decide(call, env, now, TSMS_OUTCOME_IN_DOUBT);
+        plan.next = plan.next == TSMS__NEXT_LOOKUP ? TSMS__NEXT_LOOKUP : TSMS__NEXT_STOP;
+        plan.last = true;
+    }
     if (plan.next == TSMS__NEXT_STOP) {
-        end_failed(call);
-        return;
-    }
-    if (plan.next == TSMS__NEXT_LOOKUP) {
-        call->looking_up = true;
-        call->last_chance = plan.last || call->cancelled;
-        call->resend_cost = plan.cost;
-        lookup_first_page(call, env->config);
+        tsms__call_end_failed(call);
+    } else if (plan.next == TSMS__NEXT_LOOKUP) {
+        tsms__verify_begin(call, env, &plan, now);
     } else {
-        pay_for_retry(call, plan.cost, effects);
+        tsms__call_pay(call, plan.cost, effects);
+        tsms__call_hold(call, now.mono_ms + plan.wait_ms);
     }
-    pause_until(call, now.mono_ms + plan.wait_ms);
 }
 
 static void finish_attempt(tsms__call *call, const tsms__call_env *env,
@@ -328,103 +315,20 @@ static void finish_attempt(tsms__call *call, const tsms__call_env *env,
             tsms__claims_add(env->claims,
                              tsms__json_text(tsms__json_get(tsms__records_at(&records, 0), "sid")));
         }
-        end_ok(call, records);
+        tsms__call_end_ok(call, records);
         return;
     }
     effects->error.outcome = effects->outcome;
     effects->error.attempts = call->attempts;
+    /* Once in doubt, a message stays so, whatever became of the attempts to send it again. */
+    bool earlier_in_doubt =
+        call->operation == TSMS_OP_SEND && call->result->error.outcome == TSMS_OUTCOME_IN_DOUBT;
     call->result->error = effects->error;
-    call->failed_s = now.wall_ms / 1000;
-    plan_next(call, env, now, effects);
-}
-
-/* The list answered, and the message is not in it. */
-static void not_found(tsms__call *call, const tsms__call_env *env, tsms__now now,
-                      tsms__call_effects *effects)
-{
-    effects->looked_up = true;
-    call->looks++;
-    if (call->result->error.outcome == TSMS_OUTCOME_ACCEPTED_NO_SID &&
-        call->looks < LOOKS_WITHOUT_SID) {
-        lookup_first_page(call, env->config);
-        pause_until(call, now.mono_ms + (int64_t)call->looks * LOOK_AGAIN_MS);
-        return;
+    if (earlier_in_doubt && effects->outcome != TSMS_OUTCOME_ACCEPTED_NO_SID) {
+        call->result->error.outcome = TSMS_OUTCOME_IN_DOUBT;
     }
-    if (call->last_chance || call->cancelled || env->quota_left < call->resend_cost ||
-        call->deadline_ms - now.mono_ms < tsms__call_min_left_ms(call, env->config)) {
-        end_failed(call);
-        return;
-    }
-    call->looking_up = false;
-    pay_for_retry(call, call->resend_cost, effects);
-    tsms__call_wake(call);
-}
-
-static void look_at_page(tsms__call *call, const tsms__call_env *env, const tsms__records *page,
-                         const tsms__transfer *transfer, tsms__now now, tsms__call_effects *effects)
-{
-    int64_t server_s = 0;
-    int64_t ahead_s = 0;
-    if (tsms__date_from_rfc2822(transfer->response.date, &server_s)) {
-        ahead_s = server_s - now.wall_ms / 1000;
-    }
-    tsms__intent intent = {.to = call->to,
-                           .from = call->from,
-                           .messaging_service_sid = call->messaging_service_sid,
-                           .body = call->body,
-                           .body_may_differ = call->body_may_differ,
-                           .since_s = call->first_sent_s + ahead_s,
-                           .until_s = call->failed_s + ahead_s};
-    size_t index;
-    if (env->twin_on_wire) {
-        /* Its row cannot be told from ours until it is claimed. */
-        lookup_first_page(call, env->config);
-        pause_until(call, now.mono_ms + TWIN_WAIT_MS);
-    } else if (tsms__lookup_find(&intent, page, env->claims, &index)) {
-        effects->looked_up = true;
-        effects->found = true;
-        tsms__claims_add(env->claims,
-                         tsms__json_text(tsms__json_get(tsms__records_at(page, index), "sid")));
-        call->result->verified = true;
-        call->result->first = index;
-        end_ok(call, *page);
-    } else if (tsms__lookup_goes_on(&intent, page) && lookup_next_page(call, env->config, page)) {
-        call->phase = TSMS__PHASE_READY;
-    } else {
-        not_found(call, env, now, effects);
-    }
-}
-
-static void finish_lookup(tsms__call *call, const tsms__call_env *env,
-                          const tsms__transfer *transfer, tsms__now now,
-                          tsms__call_effects *effects)
-{
-    tsms__records page;
-    effects->outcome =
-        tsms__classify(transfer, TSMS__SHAPE_MESSAGE_PAGE, env->config, &page, &effects->error);
-    if (effects->outcome == TSMS_OUTCOME_ACCEPTED && !call->lookup_path.failed) {
-        look_at_page(call, env, &page, transfer, now, effects);
-        if (!call->result->verified) {
-            tsms__records_free(&page);
-        }
-        return;
-    }
-    tsms__records_free(&page);
-    tsms__attempt attempt = {.kind = effects->error.kind,
-                             .outcome = effects->outcome,
-                             .retryable = effects->error.retryable,
-                             .retry_after_ms = effects->error.retry_after_ms,
-                             .attempts = ++call->look_failures,
-                             .idempotent = true,
-                             .left_ms = call->deadline_ms - now.mono_ms};
-    tsms__retry_plan plan =
-        tsms__retry_decide(env->config, &attempt, env->quota_left, 0, env->rand);
-    if (plan.next != TSMS__NEXT_RETRY || call->look_failures >= LOOKUP_FAILURES) {
-        end_failed(call);
-        return;
-    }
-    lookup_first_page(call, env->config);
-    pause_until(call, now.mono_ms + plan.wait_ms);
+    call->failed = now;
+    plan_next(call, env, now, earlier_in_doubt, effects);
 }
 
 void tsms__call_finish(tsms__call *call, const tsms__call_env *env, const tsms__transfer *transfer,
@@ -432,7 +336,7 @@ void tsms__call_finish(tsms__call *call, const tsms__call_env *env, const tsms__
 {
     *effects = (tsms__call_effects){.error = {.retry_after_ms = -1}};
     if (call->looking_up) {
-        finish_lookup(call, env, transfer, now, effects);
+        tsms__verify_finish(call, env, transfer, now, effects);
     } else {
         finish_attempt(call, env, transfer, now, effects);
     }

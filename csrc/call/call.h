@@ -44,8 +44,9 @@ typedef struct tsms__call {
     tsms_str to, from, messaging_service_sid, body;
     int64_t send_at;
     bool body_may_differ;
-    uint64_t intent; /* hash of the four; 0 for what creates nothing */
-    uint64_t cost;   /* for the rate limits */
+    bool unrecognisable; /* its row in the list will not show the recipient */
+    uint64_t intent;     /* hash of the four; 0 for what creates nothing */
+    uint64_t cost;       /* for the rate limits */
     tsms_buf path;
     tsms_buf form;
 
@@ -56,9 +57,11 @@ typedef struct tsms__call {
     int looks;            /* look-ups that found nothing */
     int look_failures;    /* look-ups that failed */
     int pages;            /* of the look-up under way */
+    bool look_again;      /* since it left, an identical message claimed a row, perhaps ours, and
+                             its own may not be on the pages that we got */
     tsms_buf lookup_path; /* the page to ask for */
-    int64_t first_sent_s; /* Unix seconds by our clock */
-    int64_t failed_s;
+    tsms__now first_sent;
+    tsms__now failed; /* the last attempt */
 
     int64_t quota_paid; /* by the retries of this call */
     tsms_result *result;
@@ -82,7 +85,10 @@ typedef struct tsms__call_env {
     tsms__rand *rand;
     int64_t quota_left;
     tsms__claims *claims;
-    bool twin_on_wire; /* an identical message of this client is on the wire right now */
+    /* When the first identical message left whose row may be in the list without being claimed: it
+     * is on the wire right now, or was accepted by an answer that held no sid. NULL: there is
+     * none. */
+    const tsms__now *twin_sent;
 } tsms__call_env;
 
 /* What the client must do beyond following the phase. */
@@ -110,8 +116,8 @@ void tsms__call_defer(tsms__call *call, int64_t until_ms);
 /* Ends a call that is not on the wire, for a reason of our own (breaker, limiter, deadline). While
  * a message is in doubt its own error is kept. */
 void tsms__call_refuse(tsms__call *call, tsms_kind kind, int64_t retry_after_ms, const char *why);
-/* READY: waits until due_ms for a permit; ends the call when that is past its deadline. */
-void tsms__call_hold(tsms__call *call, int64_t until_ms);
+/* Pauses until due_ms; ends the call when that is past its deadline. */
+void tsms__call_hold(tsms__call *call, int64_t due_ms);
 /* The request leaves now. */
 void tsms__call_start(tsms__call *call, tsms__now now);
 /* It came to this. */
@@ -125,6 +131,8 @@ void tsms__call_expire(tsms__call *call);
 void tsms__call_cancel(tsms__call *call);
 /* Whether the next request creates a message (and needs a check and the limits). */
 bool tsms__call_creates(const tsms__call *call);
+/* now_ms + wait_ms, at most INT64_MAX. */
+int64_t tsms__after_ms(int64_t now_ms, int64_t wait_ms);
 /* How little time before the deadline is too little to start a request that creates a message,
  * because a request that is cut off is in doubt. */
 int64_t tsms__call_min_left_ms(const tsms__call *call, const tsms_config *config);

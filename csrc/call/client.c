@@ -4,6 +4,7 @@
 #include "../wire/message.h"
 #include "../wire/phone.h"
 #include "dispatch.h"
+#include "permit.h"
 #include "report.h"
 
 enum {
@@ -127,6 +128,9 @@ void tsms__client_free(tsms_client *client)
     }
     for (size_t i = 0; i < client->slot_count; i++) {
         tsms__call *call = client->slots[i];
+        if (call->phase == TSMS__PHASE_WIRE) {
+            tsms__permit_drop(client, call);
+        }
         tsms__queue_remove(client->queue, &call->waiter);
         tsms__call_free(call);
         tsms__free(&client->mem, call);
@@ -272,6 +276,12 @@ bool tsms__client_cancel(tsms_client *client, uint64_t call_id, tsms__now now)
 void tsms_client_set_checks(tsms_client *client, bool on)
 {
     client->checks = on;
+    /* What was let through, or was to be asked about, under the old rule. */
+    tsms__call_list *list = on ? &client->cleared : &client->unasked;
+    for (size_t left = list->count; left > 0; left--) {
+        list->first->phase = TSMS__PHASE_CHECK;
+        tsms__dispatch_put(client, list->first, (tsms__now){0});
+    }
 }
 
 bool tsms_client_check(tsms_client *client, tsms_check *out)
@@ -301,7 +311,7 @@ bool tsms__client_answer(tsms_client *client, uint64_t call_id, tsms_verdict ver
     if (verdict == TSMS_ALLOW) {
         tsms__call_allow(call);
     } else if (verdict == TSMS_DEFER) {
-        tsms__call_defer(call, now.mono_ms + (defer_ms > 0 ? defer_ms : 1));
+        tsms__call_defer(call, tsms__after_ms(now.mono_ms, defer_ms > 0 ? defer_ms : 1));
     } else {
         tsms__count(client, TSMS__COUNT_denied);
         tsms_event *event = tsms__report(client, TSMS_EVENT_DENIED, call, now);

@@ -44,13 +44,17 @@ struct tsms_client {
     tsms__call_list asked;   /* CHECK, waiting for its answer */
     tsms__call_list cleared; /* READY, messages whose answer is fresh */
     tsms__call_list ready;   /* READY, what needs no limits */
+    tsms__call_list held;    /* PAUSE, what waits for the breaker */
     tsms__call_list wire;
-    tsms__queue *queue; /* READY, messages that wait for a rate limit or a slot */
+    tsms__call *questioned; /* the one message from the queue that is being asked about */
+    tsms__queue *queue;     /* READY, messages that wait for a rate limit or a slot */
     tsms__timers timers;
     tsms_result *done_first, *done_last;
     size_t done_count;
 
-    double ceiling; /* requests that may be on the wire at once; a 429 lowers it */
+    bool message_turn; /* whose turn it is: messages, or what needs no limits */
+    double ceiling;    /* requests that may be on the wire at once; a 429 lowers it */
+    int64_t cut_ms;    /* when it was lowered last */
 
     void *driver; /* the driver's own state */
     void (*driver_free)(void *driver);

@@ -1,9 +1,8 @@
 /* Matches rows of the message list against a send whose answer was lost. */
 #include "lookup.h"
 
-/* Clocks of the server's parts differ a little, and a message is stored after its request arrived.
- */
-enum { EARLY_S = 5, LATE_S = 120 };
+/* A message may be stored this much later than its request failed. */
+enum { LATE_S = 120 };
 
 void tsms__claims_add(tsms__claims *claims, tsms_str sid)
 {
@@ -43,8 +42,9 @@ static bool row_fits(const tsms__intent *intent, const tsms_message *row)
         !tsms__str_eq(row->direction, TSMS__STR("outbound-api"))) {
         return false;
     }
-    if (row->date_created_unix != 0 && (row->date_created_unix < intent->since_s - EARLY_S ||
-                                        row->date_created_unix > intent->until_s + LATE_S)) {
+    if (row->date_created_unix != 0 &&
+        (row->date_created_unix < intent->since_s - TSMS__LOOKUP_EARLY_S ||
+         row->date_created_unix > intent->until_s + LATE_S)) {
         return false;
     }
     /* A service picks the sender later: until then the row has none. */
@@ -83,7 +83,8 @@ bool tsms__lookup_goes_on(const tsms__intent *intent, const tsms__records *page)
     for (size_t i = 0; i < page->count; i++) {
         tsms_message row;
         tsms__message_from_json(tsms__records_at(page, i), &row);
-        if (row.date_created_unix != 0 && row.date_created_unix < intent->since_s - EARLY_S) {
+        if (row.date_created_unix != 0 &&
+            row.date_created_unix < intent->since_s - TSMS__LOOKUP_EARLY_S) {
             return false;
         }
     }

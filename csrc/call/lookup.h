@@ -4,7 +4,11 @@
 
 #include "../wire/response.h"
 
-enum { TSMS__CLAIMS = 4096 };
+enum {
+    TSMS__CLAIMS = 4096,
+    TSMS__LOOKUP_EARLY_S = 5, /* a row may be this much older than its request: the clocks of the
+                                 server's parts differ a little */
+};
 
 /* The messages that already belong to a call, by the hash of their sid; the oldest are forgotten. A
  * forgotten one may be taken for another identical message, which loses a text rather than sending

@@ -86,5 +86,6 @@ tsms_str tsms_result_field(const tsms_result *result, size_t index, const char *
 
 tsms_str tsms_result_next_page_uri(const tsms_result *result)
 {
-    return tsms__records_next_page_uri(&result->records);
+    /* The page on which a look-up found a message is no page of the caller's. */
+    return result->verified ? (tsms_str){NULL, 0} : tsms__records_next_page_uri(&result->records);
 }

@@ -79,8 +79,10 @@ static tsms_status map_named(const char *name, const char *account_sid, void **o
                                "name for 'shared'",
                                name);
     }
-    if (info.st_size == 0 && ftruncate(fd, (off_t)sizeof(tsms__region)) != 0) {
-        return open_error(fd, name, "cannot size it", err);
+    /* With ftruncate alone a full file system would show itself as a SIGBUS, later. */
+    errno = posix_fallocate(fd, 0, (off_t)sizeof(tsms__region));
+    if (errno != 0) {
+        return open_error(fd, name, "cannot make room for it", err);
     }
     *out = mmap(NULL, sizeof(tsms__region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (*out == MAP_FAILED) {
@@ -202,7 +204,8 @@ void tsms__region_report(tsms__region *region, const tsms__breaker_rules *rules,
 
 int64_t tsms__region_quota_left(tsms__region *region, int64_t capacity)
 {
-    return capacity - (int64_t)atomic_load(&region->quota_spent);
+    int64_t left = capacity - (int64_t)atomic_load(&region->quota_spent);
+    return left > 0 ? left : 0; /* a client with a larger quota may have spent more */
 }
 
 bool tsms__region_quota_take(tsms__region *region, int64_t capacity, int64_t cost)

@@ -1,0 +1,139 @@
+/* What the end of a request means for its client: breaker, ceiling, quota and reports. */
+#include "dispatch.h"
+#include "permit.h"
+#include "report.h"
+
+enum {
+    NS_PER_MS = 1000000,
+    PAUSE_MOST_MS = 300000, /* a longer Retry-After is the caller's business, not a sleep of ours */
+};
+
+/* What an attempt says about the host: a complete answer below 500 proves that it works. */
+static tsms__breaker_result breaker_result(const tsms__call_effects *effects,
+                                           const tsms__transfer *transfer)
+{
+    if (effects->outcome == TSMS_OUTCOME_THROTTLED ||
+        tsms_kind_category(transfer->fault) == TSMS_CATEGORY_CONFIGURATION ||
+        transfer->fault == TSMS_KIND_TEMPORARILY_UNAVAILABLE) {
+        return TSMS__BREAKER_NEUTRAL;
+    }
+    int status = transfer->response.http_status;
+    bool works = status >= 200 && status < 500 && transfer->response.complete;
+    return works || effects->outcome == TSMS_OUTCOME_ACCEPTED ? TSMS__BREAKER_SUCCESS
+                                                              : TSMS__BREAKER_FAILURE;
+}
+
+/* Twilio limits how many requests are under way at once: a 429 lowers our ceiling, good answers
+ * raise it again by one per round. One round of requests lowers it once, however many of them were
+ * refused: those that left before the last cut say nothing about the ceiling of now. */
+static void adapt(tsms_client *client, const tsms__call_effects *effects, int64_t sent_ms,
+                  tsms__now now)
+{
+    double most = (double)client->config->max_concurrency;
+    if (effects->outcome == TSMS_OUTCOME_THROTTLED) {
+        tsms__count(client, TSMS__COUNT_throttled);
+        if (sent_ms >= client->cut_ms) {
+            client->ceiling = client->ceiling * 0.7 > 1 ? client->ceiling * 0.7 : 1;
+            client->cut_ms = now.mono_ms;
+        }
+        int64_t wait_ms = effects->error.retry_after_ms;
+        if (wait_ms > 0) {
+            wait_ms = wait_ms < PAUSE_MOST_MS ? wait_ms : PAUSE_MOST_MS;
+            tsms__level_pause(&client->account_level,
+                              (uint64_t)(now.mono_ms + wait_ms) * NS_PER_MS);
+        }
+    } else if (client->ceiling < most && effects->error.kind == TSMS_KIND_NONE) {
+        double more = client->ceiling + 1 / client->ceiling;
+        client->ceiling = more < most ? more : most;
+    }
+}
+
+static void report_finish(tsms_client *client, const tsms__call *call,
+                          const tsms__call_effects *effects, const tsms__transfer *transfer,
+                          tsms__now now)
+{
+    tsms_event *event = tsms__report(client, TSMS_EVENT_RESPONSE, call, now);
+    event->duration_ms = now.mono_ms - call->wire_ms;
+    event->http_status = transfer->response.http_status;
+    event->api_code = effects->error.api_code;
+    event->kind = effects->error.kind;
+    event->outcome = effects->outcome;
+    if (effects->outcome == TSMS_OUTCOME_THROTTLED) {
+        tsms__report(client, TSMS_EVENT_THROTTLED, call, now)->duration_ms =
+            effects->error.retry_after_ms;
+    }
+    if (effects->looked_up) {
+        tsms__count(client, TSMS__COUNT_lookups);
+        if (effects->found) {
+            tsms__count(client, TSMS__COUNT_lookups_found);
+        }
+        event = tsms__report(client, TSMS_EVENT_LOOKUP, call, now);
+        tsms__error_text(event->text, sizeof event->text,
+                         tsms_str_from(effects->found ? "found" : "not found"));
+    }
+    if (effects->suppressed) {
+        tsms__count(client, TSMS__COUNT_retries_suppressed);
+    }
+    if (effects->retrying && call->phase != TSMS__PHASE_DONE) {
+        tsms__count(client, TSMS__COUNT_retries);
+        event = tsms__report(client, TSMS_EVENT_RETRY, call, now);
+        event->kind = effects->error.kind;
+        event->duration_ms = call->phase == TSMS__PHASE_PAUSE ? call->due_ms - now.mono_ms : 0;
+    }
+}
+
+static bool is_accepted_without_sid(const tsms__call *call)
+{
+    return call->result->error.outcome == TSMS_OUTCOME_ACCEPTED_NO_SID;
+}
+
+/* When the first identical message left that has a row, or may have one, which it did not claim
+ * yet. Of two that were accepted without a sid either may take either row. */
+static const tsms__now *twin_sent(const tsms_client *client, const tsms__call *call)
+{
+    const tsms__now *first = NULL;
+    for (size_t i = 0; i < client->slot_count; i++) {
+        const tsms__call *other = client->slots[i];
+        if (other == call || other->phase == TSMS__PHASE_FREE || other->intent != call->intent) {
+            continue;
+        }
+        bool on_wire = other->phase == TSMS__PHASE_WIRE && tsms__call_creates(other);
+        bool certain = is_accepted_without_sid(other) && !is_accepted_without_sid(call);
+        if ((on_wire || certain) && (first == NULL || other->first_sent.mono_ms < first->mono_ms)) {
+            first = &other->first_sent;
+        }
+    }
+    return first;
+}
+
+/* It took the row of one of several identical messages, not necessarily its own. */
+static void tell_twins(const tsms_client *client, const tsms__call *call)
+{
+    for (size_t i = 0; i < client->slot_count; i++) {
+        tsms__call *other = client->slots[i];
+        other->look_again = other->look_again || other->intent == call->intent;
+    }
+}
+
+void tsms__client_finish(tsms_client *client, tsms__call *call, const tsms__transfer *transfer,
+                         tsms__now now)
+{
+    int64_t capacity = client->config->retry.quota;
+    tsms__call_env env = {.config = client->config,
+                          .rand = &client->rand,
+                          .quota_left = tsms__region_quota_left(client->region, capacity),
+                          .claims = client->claims,
+                          .twin_sent = call->looking_up ? twin_sent(client, call) : NULL};
+    tsms__call_effects effects;
+    tsms__call_finish(call, &env, transfer, now, &effects);
+    tsms__permit_give(client, call, breaker_result(&effects, transfer), now);
+    adapt(client, &effects, call->wire_ms, now);
+    if (effects.found) {
+        tell_twins(client, call);
+    }
+    if (effects.quota_cost > 0) {
+        (void)tsms__region_quota_take(client->region, capacity, effects.quota_cost);
+    }
+    report_finish(client, call, &effects, transfer, now);
+    tsms__dispatch_put(client, call, now);
+}
