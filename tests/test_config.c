@@ -12,7 +12,7 @@ static void defaults_are_those_of_the_design(void **state)
 {
     tsms_config *config;
     assert_int_equal(tsms_config_new(NULL, &config), TSMS_OK);
-    assert_int_equal(config->http_version, TSMS__HTTP_AUTO);
+    assert_int_equal(config->http_version, TSMS__HTTP_1_1);
     assert_int_equal(config->connect_timeout_ms, 5000);
     assert_int_equal(config->attempt_timeout_ms, 15000);
     assert_int_equal(config->timeout_ms, 60000);

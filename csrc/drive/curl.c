@@ -21,6 +21,7 @@ enum {
     RESPONSE_MOST_BYTES = 8 << 20, /* a full page of 1000 long messages is about half of it */
     IDLE_MOST_S = 30, /* an old idle connection may be closed by the peer just as we write to it */
     EVENTS = 64,
+    SWEEP_MS = 500, /* how often to look for transfers that libcurl has lost */
 };
 
 typedef struct driver driver;
@@ -34,10 +35,11 @@ typedef struct slot {
     tsms_buf body; /* of the answer */
     tsms__method method;
     long timeout_ms;
-    int sendings; /* requests that were about to leave */
-    int port;     /* local, of the connection */
-    bool hung_up; /* the connection had ended while it was idle; nothing was sent */
-    bool fresh;   /* may not reuse a connection */
+    int64_t lost_ms; /* when libcurl must have ended it, monotonic */
+    int sendings;    /* requests that were about to leave */
+    int port;        /* local, of the connection */
+    bool hung_up;    /* the connection had ended while it was idle; nothing was sent */
+    bool fresh;      /* may not reuse a connection */
     bool too_large;
     char detail[CURL_ERROR_SIZE];
     struct slot *next;
@@ -53,6 +55,7 @@ struct driver {
     slot **idle;      /* those without a call */
     size_t slot_count, idle_count;
     tsms__sockets sockets;
+    int64_t swept_ms; /* when lost transfers were looked for last */
     tsms__now now;
 };
 
@@ -260,16 +263,15 @@ static bool set_method(slot *s, tsms__method method)
     if (s->method == method) {
         return true;
     }
-    bool ok = true;
-    if (method == TSMS__POST) {
-        ok = curl_easy_setopt(s->easy, CURLOPT_POST, 1L) == CURLE_OK;
-    } else {
-        ok = curl_easy_setopt(s->easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-    }
+    /* First what needs memory, so that a failure leaves the handle as it was. */
     const char *custom = method == TSMS__DELETE ? "DELETE" : NULL;
-    ok = ok && curl_easy_setopt(s->easy, CURLOPT_CUSTOMREQUEST, custom) == CURLE_OK;
+    CURLoption verb = method == TSMS__POST ? CURLOPT_POST : CURLOPT_HTTPGET;
+    if (curl_easy_setopt(s->easy, CURLOPT_CUSTOMREQUEST, custom) != CURLE_OK ||
+        curl_easy_setopt(s->easy, verb, 1L) != CURLE_OK) {
+        return false;
+    }
     s->method = method;
-    return ok;
+    return true;
 }
 
 static void clear_answer(slot *s)
@@ -292,15 +294,16 @@ static bool set_request(driver *self, slot *s, tsms__call *call)
              curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS,
                               call->form.len > 0 ? call->form.ptr : "") == CURLE_OK;
     }
-    if (timeout_ms != s->timeout_ms) {
-        ok = ok && curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK;
+    if (ok && timeout_ms != s->timeout_ms) {
+        ok = curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK;
         s->timeout_ms = timeout_ms;
     }
-    if (s->fresh) {
-        ok = ok && curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK;
+    if (ok && s->fresh) {
+        ok = curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK;
         s->fresh = false;
     }
     clear_answer(s);
+    s->lost_ms = self->now.mono_ms + timeout_ms + SWEEP_MS;
     s->call = call;
     return ok;
 }
@@ -325,6 +328,7 @@ static bool start_again(driver *self, slot *s)
         return false;
     }
     s->fresh = true;
+    s->lost_ms = self->now.mono_ms + s->timeout_ms + SWEEP_MS;
     clear_answer(s);
     return curl_multi_add_handle(self->multi, s->easy) == CURLM_OK;
 }
@@ -417,6 +421,21 @@ static void run_timer(driver *self)
     }
 }
 
+/* When memory runs out inside of it, libcurl 7.88 may forget a transfer, its timeout included.
+ * Every call ends all the same. */
+static void sweep(driver *self)
+{
+    if (self->now.mono_ms - self->swept_ms < SWEEP_MS) {
+        return;
+    }
+    self->swept_ms = self->now.mono_ms;
+    for (slot *s = self->slots; s != NULL; s = s->next) {
+        if (s->call != NULL && self->now.mono_ms > s->lost_ms) {
+            finish(self, s, CURLE_OPERATION_TIMEDOUT);
+        }
+    }
+}
+
 /* Everything that needs no waiting: transfers that may start, libcurl's timer, transfers that
  * ended. */
 static void turn(driver *self)
@@ -425,6 +444,7 @@ static void turn(driver *self)
     start_all(self);
     run_timer(self);
     collect(self);
+    sweep(self);
 }
 
 /* False when a signal ended the wait: the host's handler, such as Lua's for Ctrl-C, may want to
@@ -456,6 +476,9 @@ int tsms__curl_timeout_ms(tsms_client *client)
     if (self->timer_ms >= 0 && self->timer_ms < due_ms) {
         due_ms = self->timer_ms;
     }
+    if (client->wire.count > 0 && due_ms > self->now.mono_ms + SWEEP_MS) {
+        due_ms = self->now.mono_ms + SWEEP_MS;
+    }
     if (due_ms == INT64_MAX) {
         return -1;
     }
@@ -463,13 +486,12 @@ int tsms__curl_timeout_ms(tsms_client *client)
     return wait_ms < 0 ? 0 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
 }
 
-/* How long the next wait for the network may be: -1 without end, -2 when nothing could ever end it.
- */
+/* How long the next wait for the network may be; -1 when nothing could ever end it. */
 static int next_wait_ms(driver *self, int64_t until_ms)
 {
     int own_ms = tsms__curl_timeout_ms(self->client);
     if (until_ms == INT64_MAX) {
-        return own_ms < 0 && self->client->wire.count == 0 ? -2 : own_ms;
+        return own_ms;
     }
     int64_t left_ms = until_ms - self->now.mono_ms;
     left_ms = left_ms > 0 ? left_ms : 0;
@@ -484,7 +506,7 @@ void tsms__curl_step(tsms_client *client, int timeout_ms, size_t known_news)
         turn(self);
         bool news = tsms__client_news(client) > known_news;
         int wait_ms = news ? 0 : next_wait_ms(self, until_ms);
-        if (wait_ms == -2 || !wait_for_network(self, wait_ms)) {
+        if (wait_ms < 0 || !wait_for_network(self, wait_ms)) {
             return;
         }
     } while (tsms__client_news(client) <= known_news && tsms__clock_now().mono_ms < until_ms);
