@@ -98,10 +98,25 @@ symbols() {
     return $bad
 }
 
+# A Lua module shows its loader only, and stays in memory: libcurl keeps pointers to its allocator.
+modules() {
+    local module
+    for module in "$build"/*/twilio_sms/*.so; do
+        if nm -D --defined-only "$module" | awk '$3 !~ /^luaopen_/ {print; bad = 1} END {exit !bad}'; then
+            echo "$module shows more than its loader"
+            return 1
+        fi
+    done
+    for module in "$build"/*/twilio_sms/*.so "$build"/libtwilio_sms*.so.0; do
+        readelf -d "$module" | grep -q NODELETE || { echo "$module can be unloaded"; return 1; }
+    done
+}
+
 generated() {
     lua5.4 csrc/wire/errors.lua | diff -u csrc/wire/errors.def - &&
         lua5.4 csrc/wire/errors.lua --markdown | diff -u docs/errors-table.md - &&
-        "$build/tests/docs_configuration" | diff -u docs/configuration.md -
+        "$build/tests/docs_configuration" | diff -u docs/configuration.md - &&
+        lua5.4 rockspec/rockspec.lua | diff -u rockspec/twilio-sms-scm-1.rockspec -
 }
 
 # Every public C function has a comment above it, and every function of the Lua API too.
@@ -123,6 +138,7 @@ step "layers" layers
 step "foreign libraries" foreign
 step "headers alone, C and C++" headers
 step "symbols" symbols
+step "modules" modules
 step "generated files" generated
 step "documentation of public functions" documented
 step "no open ends" words

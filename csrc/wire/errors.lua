@@ -94,8 +94,8 @@ end
 
 local function write_markdown(rows)
     print "# Error codes\n"
-    print("What each of Twilio's codes is for this library. Generated from `csrc/wire/errors.csv`; the option "
-        .. "`errors` changes rows for one client. [Errors and doubt](errors.md) explains the kinds.\n")
+    print("What each of Twilio's codes is for this library. Generated from `csrc/wire/errors.csv`; the "
+        .. "option `errors` changes rows for one client. [Errors and doubt](errors.md) explains the kinds.\n")
     print("| Code | Error | Retryable | Seen | Meaning |")
     print("|---|---|---|---|---|")
     for _, row in ipairs(rows) do
