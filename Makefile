@@ -15,6 +15,10 @@ HARDEN    ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_   := -std=c11 $(WARN) $(WERROR) $(OPT) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Icsrc \
              $(EXTRA_CFLAGS)
 LDFLAGS_  := -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS)
+# libcurl keeps our allocator for as long as it lives, and a Lua state that closes would unload it.
+SHARED    := -shared -Wl,-z,nodelete
+# The modules use their own copy of the core, not that of a program which links another version.
+MODULE    := $(SHARED) -Wl,--exclude-libs,ALL
 
 pkg        = $(shell pkg-config $(1) 2>/dev/null)
 CF        := $(call pkg,--cflags libcurl libcjson libevent libevent_openssl openssl)
@@ -58,22 +62,24 @@ $(LIB_A): $(core_o)
 	@rm -f $@ && ar rcs $@ $^
 
 $(LIB_SO): $(core_o)
-	$(CC) -shared -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(CORE_LIBS)
+	$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms.so
 
 $(SRV_A): $(srv_o)
 	@rm -f $@ && ar rcs $@ $^
 
 $(SRV_SO): $(srv_o) $(LIB_A)
-	$(CC) -shared -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
+	$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_server.so
 
-$(BUILD)/twilio_sms.pc: csrc/twilio_sms.h Makefile
+# Written each time, because PREFIX may be another one in "make install".
+.PHONY: $(BUILD)/twilio_sms.pc
+$(BUILD)/twilio_sms.pc:
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: twilio_sms' 'Description: Sends and receives SMS and MMS through Twilio' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -ltwilio_sms' \
-	  'Requires.private: libcurl libcjson' 'Cflags: -I$${includedir}' > $@
+	  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson' 'Cflags: -I$${includedir}' > $@
 
 # ---- Lua modules --------------------------------------------------------------------------------
 
@@ -93,12 +99,12 @@ $(OBJ)/$(1)/preload.o: $(BUILD)/gen/preload.c
 
 $(BUILD)/$(1)/twilio_sms/core.so: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(LIB_A)
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LDFLAGS_) $$^ -o $$@ $$(CORE_LIBS)
+	$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(CORE_LIBS)
 
 $(BUILD)/$(1)/twilio_sms/server.so: $(BIND_SRV:csrc/bind/%.c=$(OBJ)/$(1)/%.o) \
     $(OBJ)/$(1)/lua_error.o $(SRV_A) $(LIB_A)
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
+	$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
 
 $(BUILD)/libtwilio_sms_$(1).a: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(OBJ)/$(1)/preload.o $(core_o)
 	@rm -f $$@ && ar rcs $$@ $$^

@@ -89,8 +89,16 @@ describe("a core client", function()
             { { from = print }, "from" },
             { { "AC" }, "options have names" },
             { { callback_urls = { 5 } }, "list of strings" },
+            { { callback_urls = { url = "https://example.com/" } }, "list of strings" },
+            { { ["from\0"] = "+15005550006" }, "options have names" },
+            { { [""] = {} }, "options have names" },
             { { errors = { [21408] = { kind = "Oops" } } }, "kind" },
             { { errors = { x = {} } }, "errors" },
+            { { errors = { [21408] = { kind = "OptedOut\0", retryable = true } } }, "kind" },
+            { { errors = { [21408] = { kind = "OptedOut" } } }, "'retryable' must be true or false" },
+            { { errors = { [21408] = { kind = "OptedOut", retryable = "false" } } }, "'retryable'" },
+            { { errors = { [21408.5] = { kind = "OptedOut", retryable = true } } }, "21408.5" },
+            { { errors = { [1e300] = { kind = "OptedOut", retryable = true } } }, "no code" },
             { { base_url = "http://api.twilio.com" }, "https" },
         }
         for _, case in ipairs(cases) do
@@ -116,11 +124,13 @@ describe("a core client", function()
     end)
 
     it("survives a table that contains itself", function()
-        local loop = {}
-        loop.rate = loop
-        local client, err = core.client(loop)
-        assert.is_nil(client)
-        assert.equal("InvalidOption", err.kind)
+        for _, name in ipairs { "rate", "" } do
+            local loop = {}
+            loop[name] = loop
+            local client, err = core.client(loop)
+            assert.is_nil(client)
+            assert.equal("InvalidOption", err.kind)
+        end
     end)
 
     it("raises after close, and closes twice", function()
@@ -144,11 +154,14 @@ describe("a core client", function()
         end
         assert.matches("did you mean 'body'", refusal("send", { to = "+15005550009", bdoy = "x" }))
         assert.matches("to: must be a string, not a number", refusal("send", { to = 15005550009 }))
-        assert.matches("fields have names", refusal("send", { "x" }))
+        assert.matches('fields have names, as in { to = "...", body', refusal("send", { "x" }), 1, true)
         assert.matches("media: must be a string or a list", refusal("send", { media = 5 }))
         assert.matches("media: must be a string, not a number", refusal("send", { media = { 5 } }))
+        assert.matches("media: must be a list, without names or gaps",
+            refusal("send", { media = { url = "https://example.com/" } }))
         assert.matches("smart_encoded: must be true or false", refusal("send", { smart_encoded = 1 }))
-        assert.matches("attempt: must be a whole number", refusal("send", { attempt = 1.5 }))
+        assert.equal("attempt: must be a whole number", refusal("send", { attempt = 1.5 }))
+        assert.equal("attempt: must be a whole number, not a string", refusal("send", { attempt = "1" }))
         assert.matches("send_at: must be Unix seconds or a time", refusal("send", { send_at = "tomorrow" }))
         assert.matches("unknown field 'body'", refusal("fetch", { body = "x" }))
         assert.has_error(function() client:submit("fly", {}) end)

@@ -30,10 +30,26 @@ describe("hooks", function()
         assert.is_false(asked_last)
     end)
 
+    it("refuse when one fails with something that cannot be read", function()
+        local unreadable = setmetatable({}, { __tostring = function() error "no text" end })
+        local verdict, reason = ask(function() error(unreadable) end)
+        assert.equal("deny", verdict)
+        assert.equal("the check failed: with an error that has no text", reason)
+    end)
+
     it("put off for whole milliseconds", function()
         local verdict, _, ms = ask(function() return "defer", 1500.7 end)
         assert.equal("defer", verdict)
         assert.equal(1500, ms)
+    end)
+
+    it("put off for a time that the core can count, however long it is meant", function()
+        for _, long in ipairs { 1e300, math.huge } do
+            local verdict, _, ms = ask(function() return "defer", long end)
+            assert.equal("defer", verdict)
+            assert.equal(2147483647, ms)
+        end
+        assert.equal("deny", (ask(function() return "defer", 0 / 0 end)))
     end)
 
     it("refuse when one of them fails", function()

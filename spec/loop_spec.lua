@@ -33,6 +33,18 @@ describe("the loop", function()
         assert.is_true(core.now_ms() - before >= 4)
     end)
 
+    it("sleeps for fractions of a millisecond too, rounded up", function()
+        local before = core.now_ms()
+        loop.sleep(1.5)
+        assert.is_true(core.now_ms() - before >= 1)
+        local ran = false
+        loop.run(function()
+            loop.sleep(1.5)
+            ran = true
+        end)
+        assert.is_true(ran)
+    end)
+
     it("raises the error of any of its coroutines, and can be used again", function()
         local ok, err = pcall(loop.run, function()
             loop.spawn(function() error "went wrong" end)
@@ -54,6 +66,50 @@ describe("the loop", function()
         assert.is_false(ok)
         assert.matches("running already", err)
         assert.has_error(function() loop.spawn(function() end) end)
+    end)
+
+    it("goes on when somebody closes one of its coroutines", function()
+        if not coroutine.close then -- luacheck: ignore 143
+            return -- LuaJIT has none
+        end
+        local ran = false
+        loop.run(function()
+            local sleeper
+            loop.spawn(function()
+                sleeper = coroutine.running()
+                loop.sleep(1)
+                error "it was closed"
+            end)
+            loop.spawn(function()
+                coroutine.close(sleeper) -- luacheck: ignore 143
+                loop.sleep(5)
+                ran = true
+            end)
+        end)
+        assert.is_true(ran)
+    end)
+
+    it("wakes everybody who waits for the same", function()
+        local token, drive, woken = {}, { step = function() end }, 0
+        loop.run(function()
+            for _ = 1, 3 do
+                loop.spawn(function()
+                    loop.wait(token, drive)
+                    woken = woken + 1
+                end)
+            end
+            loop.sleep(1)
+            loop.wake(token)
+        end)
+        assert.equal(3, woken)
+    end)
+
+    it("waits for more than 64 clients", function()
+        local fds = {}
+        for i = 1, 200 do
+            fds[i] = -1 -- none, for poll
+        end
+        core.poll(fds, 1)
     end)
 
     it("knows who runs in it", function()

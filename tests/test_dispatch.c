@@ -255,7 +255,7 @@ static void test_order_with_checks(void **state)
     tsms_client_set_checks(d.client, true);
     d.judge = allow;
     for (int i = 0; i < 50; i++) {
-        char body[8];
+        char body[16];
         snprintf(body, sizeof body, "%d", i);
         virtual_send(&d, TO, "+15005550003", body);
     }

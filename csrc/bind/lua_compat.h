@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #if defined(__GNUC__)
@@ -68,6 +69,16 @@ static inline int64_t tsms__lua_check_int(lua_State *L, int arg, int64_t low, in
     luaL_argcheck(L, value >= (lua_Number)low && value <= (lua_Number)high && floor(value) == value,
                   arg, "whole number out of range");
     return (int64_t)value;
+}
+
+/* Whether the table on top holds the entries 1 to count and nothing else. */
+static inline bool tsms__lua_is_list(lua_State *L, size_t count)
+{
+    size_t entries = 0;
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+        entries++;
+    }
+    return entries == count;
 }
 
 /* An integer that prints as one: 5.4 knows integers, LuaJIT has numbers that are exact to 2^53. */

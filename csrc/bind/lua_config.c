@@ -4,6 +4,7 @@
 #include "../config/config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { KEY_SIZE = 80 };
 
@@ -21,13 +22,22 @@ static tsms_status read_error_row(lua_State *L, tsms_config *config, tsms_error 
     lua_Number code = lua_tonumber(L, -2);
     lua_getfield(L, -1, "kind");
     lua_getfield(L, -2, "retryable");
-    const char *name = lua_tostring(L, -2);
-    tsms_kind kind = name != NULL ? tsms_kind_from_name(tsms_str_from(name)) : TSMS_KIND_NONE;
+    tsms_str name = {NULL, 0};
+    if (lua_type(L, -2) == LUA_TSTRING) {
+        name.ptr = lua_tolstring(L, -2, &name.len);
+    }
+    tsms_kind kind = tsms_kind_from_name(name);
     bool retryable = lua_toboolean(L, -1);
     tsms_status status;
-    if (kind == TSMS_KIND_NONE || code < 1 || code > INT32_MAX) {
+    if (!(code >= 1 && code <= INT32_MAX) || floor(code) != code) {
+        status = tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "errors: %g is no code of an error",
+                                 code);
+    } else if (kind == TSMS_KIND_NONE) {
         status = tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
                                  "errors[%.0f]: 'kind' must be the name of a kind of error", code);
+    } else if (!lua_isboolean(L, -1)) {
+        status = tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                                 "errors[%.0f]: 'retryable' must be true or false", code);
     } else {
         status = tsms_config_set_error(config, (int)code, kind, retryable, err);
     }
@@ -52,6 +62,9 @@ static tsms_status read_list(lua_State *L, const char *key, tsms_config *config,
 {
     size_t count = lua_rawlen(L, -1);
     tsms_status status = TSMS_OK;
+    if (!tsms__lua_is_list(L, count)) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s: must be a list of strings", key);
+    }
     for (size_t i = 1; status == TSMS_OK && i <= count; i++) {
         lua_rawgeti(L, -1, (int)i);
         size_t len = 0;
@@ -108,9 +121,11 @@ static tsms_status read_table(lua_State *L, const char *prefix, tsms_config *con
     while (status == TSMS_OK && lua_next(L, -2) != 0) {
         char key[KEY_SIZE];
         int n = -1;
-        if (lua_type(L, -2) == LUA_TSTRING) {
-            n = snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "",
-                         lua_tostring(L, -2));
+        size_t len = 0;
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : "";
+        /* Each level makes the key longer, which ends a table that contains itself. */
+        if (len > 0 && strlen(name) == len) {
+            n = snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", name);
         }
         if (n < 0 || n >= KEY_SIZE) {
             status = tsms__error_set(err, TSMS_KIND_INVALID_OPTION,

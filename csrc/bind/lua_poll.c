@@ -5,16 +5,13 @@
 
 #include <poll.h>
 
-enum { FDS_MOST = 64 };
-
 /* poll(fds, timeout_ms): waits until one of the descriptors is readable; -1 waits without end. */
 static int poll_wait(lua_State *L)
 {
-    struct pollfd fds[FDS_MOST];
     luaL_checktype(L, 1, LUA_TTABLE);
     int timeout_ms = (int)tsms__lua_check_int(L, 2, -1, INT32_MAX);
     size_t count = lua_rawlen(L, 1);
-    luaL_argcheck(L, count <= FDS_MOST, 1, "too many clients in one loop");
+    struct pollfd *fds = lua_newuserdatauv(L, count * sizeof *fds, 0);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
         fds[i] = (struct pollfd){.fd = (int)lua_tonumber(L, -1), .events = POLLIN};

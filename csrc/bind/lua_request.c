@@ -24,7 +24,9 @@ static tsms_status read_int(lua_State *L, const char *name, int64_t most, int64_
 {
     lua_Number value = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0.5;
     if (floor(value) != value || value < (lua_Number)-most || value > (lua_Number)most) {
-        return wrong_type(L, name, "a whole number", err);
+        return lua_type(L, -1) == LUA_TNUMBER ? tsms__error_set(err, TSMS_KIND_INVALID_REQUEST,
+                                                                "%s: must be a whole number", name)
+                                              : wrong_type(L, name, "a whole number", err);
     }
     *out = (int64_t)value;
     return TSMS_OK;
@@ -47,6 +49,10 @@ static tsms_status read_list(lua_State *L, const tsms__param *param, tsms__lua_r
     if (*count > TSMS__LUA_LIST_MOST) {
         return tsms__error_set(err, TSMS_KIND_INVALID_REQUEST, "%s: %zu entries are too many",
                                param->name, *count);
+    }
+    if (!tsms__lua_is_list(L, *count)) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_REQUEST,
+                               "%s: must be a list, without names or gaps", param->name);
     }
     tsms_status status = TSMS_OK;
     for (size_t i = 0; status == TSMS_OK && i < *count; i++) {
@@ -183,9 +189,8 @@ static tsms_status unknown_field(tsms_str name, tsms_operation operation, tsms_e
 static tsms_status read_field(lua_State *L, tsms__lua_request *out, tsms_error *err)
 {
     if (lua_type(L, -2) != LUA_TSTRING) {
-        return tsms__error_set(
-            err, TSMS_KIND_INVALID_REQUEST,
-            "fields have names, as in { to = \"+15005550006\", body = \"...\" }");
+        return tsms__error_set(err, TSMS_KIND_INVALID_REQUEST,
+                               "fields have names, as in { to = \"...\", body = \"...\" }");
     }
     tsms_str name;
     name.ptr = lua_tolstring(L, -2, &name.len);

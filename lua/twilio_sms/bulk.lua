@@ -7,11 +7,9 @@ local M = {}
 local CONCURRENCY = 50
 
 -- A function that answers the next item of a list or of an iterator, and nil at the end.
-local function reader(source, level)
+local function reader(source)
     if type(source) == "function" then
         return source
-    elseif type(source) ~= "table" then
-        error("expected a list or an iterator function, got " .. type(source), level + 1)
     end
     local i = 0
     return function()
@@ -79,6 +77,7 @@ function Job:next()
         else
             self.drive:step(-1)
         end
+        self:fill() -- another coroutine may have taken the result
     end
     local entry = self.ready[self.first]
     self.ready[self.first] = nil
@@ -96,7 +95,7 @@ end
 -- @treturn function an iterator: index of the item, value, error; in the order in which they end
 function M.run(drive, operation, source, fields, opts)
     local job = setmetatable({
-        drive = drive, operation = operation, fields = fields, read = reader(source, 3),
+        drive = drive, operation = operation, fields = fields, read = reader(source),
         concurrency = opts.concurrency or CONCURRENCY, on_progress = opts.on_progress,
         total = type(source) == "table" and #source or nil,
         ready = {}, first = 1, last = 0, count = 0, done = 0, failed = 0, in_flight = 0,

@@ -26,23 +26,28 @@ local function open(self)
     return self.drive
 end
 
-local function check_sid(sid, level)
+-- These are called from the methods themselves, so that misuse is raised at the line that calls the method.
+
+local function check_sid(sid)
     if type(sid) ~= "string" then
-        error("expected a sid (a string), got " .. type(sid), level + 1)
+        error("expected a sid (a string), got " .. type(sid), 3)
+    end
+    return sid
+end
+
+local NUMBER_MOST = 2147483647
+
+local function check_number(name, value, least)
+    if type(value) ~= "number" or value % 1 ~= 0 or value < least or value > NUMBER_MOST then
+        error(("%s must be a whole number, %d or more"):format(name, least), 3)
     end
 end
 
 local CALL_OPTIONS = { timeout_ms = "number" }
 
-local function perform(self, operation, fields, opts)
-    local d = open(self)
+local function check_options(opts)
     opts = options.check(opts, CALL_OPTIONS, 3)
-    fields.timeout_ms = opts.timeout_ms
-    local ticket, err = d:submit(operation, fields)
-    if not ticket then
-        return nil, err
-    end
-    return d:wait(ticket)
+    return opts -- not a tail call, which would hide this function from the count of levels
 end
 
 local function copy(t)
@@ -53,9 +58,24 @@ local function copy(t)
     return out
 end
 
-local function on_message(self, operation, sid, opts)
-    check_sid(sid, 3)
-    return perform(self, operation, { sid = sid }, opts)
+local function check_fields(fields, what)
+    if type(fields) ~= "table" then
+        error(("%s takes a table, not a %s"):format(what, type(fields)), 3)
+    end
+    return copy(fields)
+end
+
+local function submit(d, operation, fields, opts)
+    fields.timeout_ms = opts.timeout_ms or fields.timeout_ms
+    return d:submit(operation, fields)
+end
+
+local function perform(d, operation, fields, opts)
+    local ticket, err = submit(d, operation, fields, opts)
+    if not ticket then
+        return nil, err
+    end
+    return d:wait(ticket)
 end
 
 --- Sends one message.
@@ -64,10 +84,8 @@ end
 -- @tparam[opt] table opts timeout_ms
 -- @treturn table|nil the message, with `outcome`, `attempts` and `verified`
 function Client:send(message, opts)
-    if type(message) ~= "table" then
-        error("send{ to=..., body=... } takes a table, not a " .. type(message), 2)
-    end
-    return perform(self, "send", copy(message), opts)
+    local d = open(self)
+    return perform(d, "send", check_fields(message, "send{ to=..., body=... }"), check_options(opts))
 end
 
 local BULK_OPTIONS = { concurrency = "number", on_progress = "function", timeout_ms = "number" }
@@ -75,7 +93,10 @@ local BULK_OPTIONS = { concurrency = "number", on_progress = "function", timeout
 -- Long enough for a slow rate limit to let `concurrency` messages through, one after the other.
 local BULK_TIMEOUT_MS = 600000
 
-local function bulk_options(opts)
+local function check_bulk(source, opts)
+    if type(source) ~= "table" and type(source) ~= "function" then
+        error("expected a list or an iterator function, got " .. type(source), 3)
+    end
     opts = options.check(opts, BULK_OPTIONS, 3)
     local n = opts.concurrency
     if n and (n < 1 or n % 1 ~= 0) then
@@ -91,21 +112,21 @@ end
 -- @treturn function an iterator: index, message, error; in the order in which they end
 function Client:send_many(source, opts)
     local d = open(self)
-    opts = bulk_options(opts)
+    opts = check_bulk(source, opts)
     local timeout_ms = opts.timeout_ms or BULK_TIMEOUT_MS
     return bulk.run(d, "send", source, function(item)
         if type(item) ~= "table" then
             return nil, bulk.bad_item(item)
         end
         local fields = copy(item)
-        fields.timeout_ms = timeout_ms
+        fields.timeout_ms = fields.timeout_ms or timeout_ms
         return fields
     end, opts)
 end
 
 --- Reads one message.
 function Client:get(sid, opts)
-    return on_message(self, "fetch", sid, opts)
+    return perform(open(self), "fetch", { sid = check_sid(sid) }, check_options(opts))
 end
 
 --- Reads many messages.
@@ -113,7 +134,7 @@ end
 -- @treturn function an iterator: index, message, error
 function Client:get_many(sids, opts)
     local d = open(self)
-    opts = bulk_options(opts)
+    opts = check_bulk(sids, opts)
     return bulk.run(d, "fetch", sids, function(sid)
         return { sid = type(sid) == "string" and sid or "", timeout_ms = opts.timeout_ms }
     end, opts)
@@ -124,13 +145,13 @@ end
 --   which is the next_page_uri of another page
 -- @treturn table|nil a list of messages, with next_page_uri unless it is the last
 function Client:page(filter, opts)
-    return perform(self, "list", copy(filter or {}), opts)
+    return perform(open(self), "list", check_fields(filter or {}, "page"), check_options(opts))
 end
 
 -- Follows pages until `limit` rows are there.
-local function read_pages(self, operation, fields, limit, opts)
+local function read_pages(d, operation, fields, limit, opts)
     local rows = {}
-    local page, err = perform(self, operation, fields, opts)
+    local page, err = perform(d, operation, fields, opts)
     while page do
         for _, row in ipairs(page) do
             if #rows == limit then
@@ -141,7 +162,8 @@ local function read_pages(self, operation, fields, limit, opts)
         if #rows == limit or not page.next_page_uri then
             return rows
         end
-        page, err = perform(self, operation, { sid = fields.sid, page_uri = page.next_page_uri }, opts)
+        local next_page = { sid = fields.sid, page_uri = page.next_page_uri, timeout_ms = fields.timeout_ms }
+        page, err = perform(d, operation, next_page, opts)
     end
     return nil, err
 end
@@ -153,59 +175,59 @@ local PAGE_SIZE_MOST = 1000
 -- @tparam[opt] table filter as for page, and limit (50)
 -- @treturn table|nil a list of messages
 function Client:list(filter, opts)
-    open(self)
-    local fields = copy(filter or {})
+    local d = open(self)
+    local fields = check_fields(filter or {}, "list")
     local limit = fields.limit or PAGE_SIZE
+    check_number("limit", limit, 1)
     fields.limit = nil
-    if type(limit) ~= "number" or limit < 1 or limit % 1 ~= 0 then
-        error("limit must be a whole number, 1 or more", 2)
-    end
     fields.page_size = fields.page_size or math.min(limit, PAGE_SIZE_MOST)
-    return read_pages(self, "list", fields, limit, opts)
+    return read_pages(d, "list", fields, limit, check_options(opts))
 end
 
 --- Cancels a scheduled message.
 function Client:cancel(sid, opts)
-    return on_message(self, "cancel", sid, opts)
+    return perform(open(self), "cancel", { sid = check_sid(sid) }, check_options(opts))
 end
 
 --- Removes the text of a message, which stays in the list.
 function Client:redact(sid, opts)
-    return on_message(self, "redact", sid, opts)
+    return perform(open(self), "redact", { sid = check_sid(sid) }, check_options(opts))
 end
 
 --- Deletes a message and its media.
 -- @treturn boolean|nil true
 function Client:delete(sid, opts)
-    return on_message(self, "delete", sid, opts)
+    return perform(open(self), "delete", { sid = check_sid(sid) }, check_options(opts))
 end
 
 --- Lists the media of a message, or reads one of them.
 -- @tparam string sid of the message
 -- @tparam[opt] string media_sid
 function Client:media(sid, media_sid, opts)
-    check_sid(sid, 2)
+    local d = open(self)
+    local fields = { sid = check_sid(sid) }
     if type(media_sid) == "string" then
-        return perform(self, "media_fetch", { sid = sid, media_sid = media_sid }, opts)
+        fields.media_sid = media_sid
+        return perform(d, "media_fetch", fields, check_options(opts))
     end
-    return read_pages(self, "media_list", { sid = sid }, PAGE_SIZE_MOST, media_sid or opts)
+    return read_pages(d, "media_list", fields, PAGE_SIZE_MOST, check_options(media_sid or opts))
 end
 
 --- Deletes one medium of a message.
 function Client:delete_media(sid, media_sid, opts)
-    check_sid(sid, 2)
-    check_sid(media_sid, 2)
-    return perform(self, "media_delete", { sid = sid, media_sid = media_sid }, opts)
+    local fields = { sid = check_sid(sid), media_sid = check_sid(media_sid) }
+    return perform(open(self), "media_delete", fields, check_options(opts))
 end
 
 --- Tells what the recipient did about a message that was sent with provide_feedback.
 -- @tparam string outcome "confirmed" or "unconfirmed"
 function Client:feedback(sid, outcome, opts)
-    check_sid(sid, 2)
+    local d = open(self)
+    local fields = { sid = check_sid(sid), confirmed = outcome == "confirmed" }
     if outcome ~= "confirmed" and outcome ~= "unconfirmed" then
         error("outcome must be 'confirmed' or 'unconfirmed'", 2)
     end
-    return perform(self, "feedback", { sid = sid, confirmed = outcome == "confirmed" }, opts)
+    return perform(d, "feedback", fields, check_options(opts))
 end
 
 local WAIT_OPTIONS = { timeout_ms = "number", interval_ms = "number" }
@@ -216,12 +238,16 @@ local WAIT_FIRST_MS, WAIT_MOST_MS = 500, 5000
 -- @tparam[opt] table opts timeout_ms (60000), interval_ms between looks (500, growing to 5000)
 -- @treturn table|nil the message; after the timeout nil and a Timeout error with the last state in `last`
 function Client:wait(sid, opts)
-    check_sid(sid, 2)
+    local d = open(self)
+    check_sid(sid)
     opts = options.check(opts, WAIT_OPTIONS, 2)
-    local until_ms = core.now_ms() + (opts.timeout_ms or WAIT_TIMEOUT_MS)
+    local timeout_ms = opts.timeout_ms or WAIT_TIMEOUT_MS
     local pause_ms = opts.interval_ms or WAIT_FIRST_MS
+    check_number("option 'timeout_ms'", timeout_ms, 0)
+    check_number("option 'interval_ms'", pause_ms, 1)
+    local until_ms = core.now_ms() + timeout_ms
     while true do
-        local message, err = on_message(self, "fetch", sid)
+        local message, err = perform(d, "fetch", { sid = sid }, {})
         if not message then
             return nil, err
         elseif core.is_terminal(message.status or "") then
@@ -242,12 +268,7 @@ end
 -- @treturn table|nil a ticket: `done`, then `value` and `err`; call client:step() until it is done
 function Client:submit(message, opts)
     local d = open(self)
-    if type(message) ~= "table" then
-        error("submit{ to=..., body=... } takes a table, not a " .. type(message), 2)
-    end
-    local fields = copy(message)
-    fields.timeout_ms = options.check(opts, CALL_OPTIONS, 2).timeout_ms
-    return d:submit("send", fields)
+    return submit(d, "send", check_fields(message, "submit{ to=..., body=... }"), check_options(opts))
 end
 
 --- Adds a function to what is asked before each message leaves (see `twilio_sms.hooks`).
@@ -278,7 +299,10 @@ end
 
 --- Handles what the network has, without waiting unless timeout_ms says so.
 function Client:step(timeout_ms)
-    open(self):step(timeout_ms or 0)
+    local d = open(self)
+    timeout_ms = timeout_ms or 0
+    check_number("timeout_ms", timeout_ms, -1)
+    d:step(timeout_ms)
 end
 
 --- What a foreign loop waits on: an object with pollfd, events and timeout, as cqueues wants it.

@@ -8,7 +8,7 @@ M.__index = M
 
 --- @param client a core client
 function M.new(client)
-    return setmetatable({ client = client, hooks = hooks.new(), tickets = {} }, M)
+    return setmetatable({ client = client, closed = false, hooks = hooks.new(), tickets = {} }, M)
 end
 
 function M:hook(f)
@@ -19,6 +19,9 @@ end
 --- Queues an operation. `deliver(ticket, value, err)` is called when it has ended.
 -- @treturn table|nil the ticket { id =, done = }
 function M:submit(operation, fields, deliver)
+    if self.closed then
+        return nil, core.error("TemporarilyUnavailable", "the client is closed", "not_sent")
+    end
     local id, err = self.client:submit(operation, fields)
     if not id then
         return nil, err
@@ -50,6 +53,9 @@ local function answer_checks(self)
     local id, question = client:check()
     while id do
         local verdict, reason, defer_ms = self.hooks:ask(question)
+        if self.closed then
+            return -- a hook has closed the client
+        end
         client:answer(id, verdict, reason, defer_ms)
         id, question = client:check()
     end
@@ -57,9 +63,14 @@ end
 
 --- Moves everything on, waiting at most timeout_ms for the network (-1: as long as something is under way).
 function M:step(timeout_ms)
+    if self.closed then
+        return
+    end
     self.client:step(timeout_ms)
     answer_checks(self)
-    take_results(self, self.client:result())
+    if not self.closed then
+        take_results(self, self.client:result())
+    end
 end
 
 --- Waits until a ticket is done: yields inside of a loop, blocks elsewhere.
@@ -84,6 +95,7 @@ end
 
 --- Ends everything; who still waits gets an error. What is on the wire is in doubt from then on.
 function M:close()
+    self.closed = true
     local ids = {}
     for id in pairs(self.tickets) do
         ids[#ids + 1] = id

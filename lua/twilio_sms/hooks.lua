@@ -16,13 +16,16 @@ function M:add(hook)
     self.list[#self.list + 1] = hook
 end
 
+local DEFER_MOST_MS = 2147483647 -- as long as a call may take at most, so that more makes no difference
+
 local function read_answer(ok, answer, detail)
     if not ok then
-        return "deny", "the check failed: " .. tostring(answer)
+        local readable, text = pcall(tostring, answer)
+        return "deny", "the check failed: " .. (readable and text or "with an error that has no text")
     elseif answer == true then
         return "allow"
     elseif answer == "defer" and type(detail) == "number" and detail >= 0 then
-        return "defer", "", math.floor(detail)
+        return "defer", "", math.floor(math.min(detail, DEFER_MOST_MS))
     elseif answer == false then
         return "deny", type(detail) == "string" and detail or ""
     end

@@ -36,28 +36,38 @@ function M.spawn(f, ...)
 end
 
 --- Suspends the calling coroutine until wake(token) is called. For drives.
--- @param token any value, unique to the waiting coroutine
+-- @param token any value; several coroutines may wait for the same
 -- @tparam table drive what has to be stepped meanwhile
 function M.wait(token, drive)
     local loop = current
-    loop.waiting[token] = coroutine.running()
+    local waiting = loop.waiting[token] or {}
+    waiting[#waiting + 1] = coroutine.running()
+    loop.waiting[token] = waiting
     loop.drives[drive] = (loop.drives[drive] or 0) + 1
     coroutine.yield()
     local left = loop.drives[drive] - 1
     loop.drives[drive] = left > 0 and left or nil
 end
 
---- Lets the coroutine that waits for token go on.
+--- Lets the coroutines that wait for token go on.
 function M.wake(token)
-    local co = current and current.waiting[token]
-    if co then
+    local waiting = current and current.waiting[token]
+    if waiting then
         current.waiting[token] = nil
-        push(current, co)
+        for _, co in ipairs(waiting) do
+            push(current, co)
+        end
     end
 end
 
+local SLEEP_MOST_MS = 2147483647
+
 --- Pauses the calling coroutine, or the whole program outside of a loop.
 function M.sleep(ms)
+    if type(ms) ~= "number" or not (ms >= 0 and ms <= SLEEP_MOST_MS) then
+        error("sleep takes milliseconds, a number from 0", 2)
+    end
+    ms = math.ceil(ms)
     if not M.inside() then
         core.poll({}, ms)
         return
@@ -73,7 +83,10 @@ local function resume_ready(loop)
         local entry = loop.ready[i]
         loop.ready[i] = nil
         loop.first = i + 1
-        local ok, err = coroutine.resume(entry.co, unpack(entry, 1, entry.n))
+        local ok, err = true, nil
+        if coroutine.status(entry.co) ~= "dead" then -- somebody may have closed it
+            ok, err = coroutine.resume(entry.co, unpack(entry, 1, entry.n))
+        end
         if not ok then
             error(type(err) == "string" and debug.traceback(entry.co, err) or err, 0)
         end
@@ -99,6 +112,17 @@ local function wake_sleepers(loop)
     return wait
 end
 
+-- Lets all of them work without waiting.
+local function step_all(loop)
+    local list = {}
+    for one in pairs(loop.drives) do
+        list[#list + 1] = one
+    end
+    for _, one in ipairs(list) do
+        one:step(0)
+    end
+end
+
 local function step_drives(loop, wait)
     local drive = next(loop.drives)
     if not drive then
@@ -113,13 +137,7 @@ local function step_drives(loop, wait)
             wait = own >= 0 and (wait < 0 or own < wait) and own or wait
         end
         core.poll(fds, wait)
-        local list = {}
-        for one in pairs(loop.drives) do
-            list[#list + 1] = one
-        end
-        for _, one in ipairs(list) do
-            one:step(0)
-        end
+        step_all(loop)
     end
 end
 
@@ -128,10 +146,11 @@ local function run_until_empty(loop)
         resume_ready(loop)
         if loop.alive > 0 then
             local wait = wake_sleepers(loop)
-            if loop.first > loop.last then
-                if wait < 0 and not next(loop.drives) then
-                    error("loop.run: every coroutine waits for something that cannot happen", 0)
-                end
+            if loop.first <= loop.last then
+                step_all(loop) -- even when somebody is always ready, the network has its turn
+            elseif wait < 0 and not next(loop.drives) then
+                error("loop.run: every coroutine waits for something that cannot happen", 0)
+            else
                 step_drives(loop, wait)
             end
         end
