@@ -3,7 +3,7 @@
 set -eu
 
 packages=(
-    gcc clang make pkg-config ca-certificates openssl
+    gcc clang make pkg-config ca-certificates openssl curl
     libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev
     lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson
     # for the tests, the checks and the benchmark

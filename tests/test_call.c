@@ -334,6 +334,32 @@ static void test_the_end_of_a_message_in_doubt_is_a_last_look(void **state)
                           "WIRE? none DONE(ConnectionFailed,in_doubt,2)");
 }
 
+/* The list showed the first attempt's message only after the second one. */
+static void test_the_window_begins_with_the_first_attempt(void **state)
+{
+    (void)state;
+    machine m;
+    machine_open(&m, "retry.connection.attempts=2");
+    begin_sample(&m);
+    int64_t first_s = m.now.wall_ms / 1000;
+    static const char *const before[] = {"allow", "go", "reset", "wake", "go", "none", "allow"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        input(&m, tsms_str_from(before[i]));
+    }
+    wait_ms(&m, 10000); /* for a rate limit */
+    static const char *const after[] = {"go", "refused", "wake", "go"};
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
+        input(&m, tsms_str_from(after[i]));
+    }
+    assert_true(m.call.looking_up);
+    virtual_flight flight = {.call = &m.call};
+    virtual_row row = virtual_row_of(&m.call, VIRTUAL_SID, first_s);
+    virtual_respond(&flight, 200, virtual_page(&row, 1, NULL));
+    finish(&m, &flight);
+    assert_true(m.call.result->verified);
+    machine_close(&m);
+}
+
 /* ---- Every outcome, mode and number of attempts -------------------------------------------- */
 
 /* Runs a call by itself: every check is allowed, every request gets the same answer, every look-up
@@ -1060,6 +1086,7 @@ int main(void)
         cmocka_unit_test(test_a_cancelled_message_in_doubt_is_looked_for_once),
         cmocka_unit_test(test_once_in_doubt_a_message_stays_in_doubt),
         cmocka_unit_test(test_the_end_of_a_message_in_doubt_is_a_last_look),
+        cmocka_unit_test(test_the_window_begins_with_the_first_attempt),
         cmocka_unit_test(test_every_outcome_mode_and_number_of_attempts),
         cmocka_unit_test(test_idempotent_operations_are_simply_repeated),
         cmocka_unit_test(test_without_quota_nothing_is_repeated),

@@ -314,6 +314,31 @@ static void test_after_a_refusal_the_next_one_is_asked_about(void **state)
     virtual_close(&d);
 }
 
+/* It is the first in line: those behind it do not make its wait longer. */
+static void test_a_message_that_comes_back_is_not_refused_for_the_others(void **state)
+{
+    (void)state;
+    virtual_driver d;
+    virtual_open(&d, NULL, "timeout_ms=61000");
+    tsms_client_set_checks(d.client, true);
+    d.judge = allow;
+    send_many(&d, 55, VIRTUAL_FROM);
+    virtual_run(&d, 10999);
+    d.judge = NULL;
+    virtual_run(&d, 1); /* the twelfth is asked about */
+    tsms_check check;
+    assert_true(tsms_client_check(d.client, &check));
+    tsms__level_pause(&d.client->account_level, (uint64_t)(d.now.mono_ms + 2000) * 1000000);
+    allow(&d, &check);
+    virtual_run(&d, 1999);
+    assert_int_equal(d.posts, 11);
+    assert_int_equal(virtual_stats(&d).failed, 0);
+    d.judge = allow;
+    virtual_run(&d, 1);
+    assert_int_equal(d.posts, 12);
+    virtual_close(&d);
+}
+
 /* What comes later does not overtake, and what may go does not wait for others. */
 static void test_new_messages_and_the_queue(void **state)
 {
@@ -602,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_order_with_checks),
         cmocka_unit_test(test_an_open_question_is_no_reason_to_hurry),
         cmocka_unit_test(test_after_a_refusal_the_next_one_is_asked_about),
+        cmocka_unit_test(test_a_message_that_comes_back_is_not_refused_for_the_others),
         cmocka_unit_test(test_new_messages_and_the_queue),
         cmocka_unit_test(test_a_queued_message_that_runs_out_of_time),
         cmocka_unit_test(test_slots),

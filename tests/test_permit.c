@@ -116,6 +116,33 @@ static void test_a_good_probe_wakes_those_who_wait(void **state)
     virtual_close(&d);
 }
 
+static void allow(virtual_driver *d, const tsms_check *check)
+{
+    assert_true(
+        tsms__client_answer(d->client, check->call_id, TSMS_ALLOW, tsms_str_from(NULL), 0, d->now));
+}
+
+/* When another probe is wanted one call is enough for it: the others are not asked about in vain.
+ */
+static void test_how_many_are_woken(void **state)
+{
+    (void)state;
+    virtual_driver d;
+    virtual_open(&d, NULL, OPTIONS "timeout_ms=30000");
+    int64_t up_ms = d.now.mono_ms + 5000;
+    d.world = &up_ms;
+    d.serve = serve_when_up;
+    d.judge = allow;
+    tsms_client_set_checks(d.client, true);
+    send_many(&d, 20);
+    virtual_run(&d, 10400);
+    assert_int_equal(virtual_collect(&d), 20);
+    /* When submitted, when the pause ends, for the second probe, and when the breaker has closed.
+     */
+    assert_int_equal(d.checks, 20 + 20 + 20 + 1 + 18);
+    virtual_close(&d);
+}
+
 static void test_a_bad_probe_wakes_nobody(void **state)
 {
     (void)state;
@@ -324,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_first_attempts_fail_fast),
         cmocka_unit_test(test_later_attempts_wait),
         cmocka_unit_test(test_a_good_probe_wakes_those_who_wait),
+        cmocka_unit_test(test_how_many_are_woken),
         cmocka_unit_test(test_a_bad_probe_wakes_nobody),
         cmocka_unit_test(test_leaving_the_list_of_those_who_wait),
         cmocka_unit_test(test_neutral_answers),
