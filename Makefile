@@ -77,7 +77,7 @@ $(SRV_SO): $(srv_o) $(LIB_A)
 $(BUILD)/twilio_sms.pc:
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
-	  'Name: twilio_sms' 'Description: Sends and receives SMS and MMS through Twilio' \
+	  'Name: twilio_sms' 'Description: Sends and reads SMS and MMS through Twilio' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -ltwilio_sms' \
 	  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson' 'Cflags: -I$${includedir}' > $@
 
@@ -154,7 +154,8 @@ $(BUILD)/tests/docs_configuration: tests/docs_configuration.c $(LIB_A)
 build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
 
 .PHONY: test
-test: deps ## install what is missing, build, and run every test
+test: ## install what is missing, build, and run every test
+	@tests/deps.sh test
 	@$(MAKE) --no-print-directory build-tests
 	@tests/run.sh $(BUILD) c corpus integration lua examples
 
@@ -190,6 +191,7 @@ torture: ## every allocation of the unit scenarios fails once
 torture-run: $(BUILD)/tests/torture
 	$(BUILD)/tests/torture
 coverage: ## line coverage of csrc
+	@tests/deps.sh check
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/cov OPT='-O0 -g' HARDEN= EXTRA_CFLAGS=--coverage \
 	  EXTRA_LDFLAGS=--coverage coverage-run
 coverage-run:
@@ -198,16 +200,20 @@ coverage-run:
 	@tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
 	@gcovr --root . --filter 'csrc/' --sort-percentage --print-summary $(BUILD)
 FUZZ_SECONDS ?= 20
-fuzz: deps ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+	@tests/deps.sh check
 	@tests/run.sh $(BUILD) fuzz $(FUZZ_SECONDS)
 
 .PHONY: check
-check: deps ## format, warnings of two compilers, layers, lint, documentation, symbols
+check: ## format, warnings of two compilers, layers, lint, documentation, symbols
+	@tests/deps.sh check
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/docs_configuration
 	@tests/check.sh $(BUILD)
 
 .PHONY: bench
-bench: deps all $(BUILD)/bench/bare_multi $(BUILD)/bench/c_api ## compare with a bare libcurl loop
+bench: ## compare with a bare libcurl loop
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/bare_multi $(BUILD)/bench/c_api
 	@lua5.4 tests/bench/run.lua $(BUILD)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
@@ -216,14 +222,15 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 
 .PHONY: demo
 demo: deps ## send messages to a local simulator over real TLS
+	@echo "Building..."
 	@$(MAKE) --no-print-directory -s all
 	@eval "$$($(MAKE) --no-print-directory -s env)" && no_proxy=localhost exec lua5.4 examples/demo.lua
 
 # ---- Installing ---------------------------------------------------------------------------------
 
 .PHONY: deps
-deps: ## install the packages that are missing
-	@tests/deps.sh
+deps: ## install the packages that building and the demo need and that are missing
+	@tests/deps.sh build
 
 .PHONY: env
 env: ## print the exports under which lua5.4 and luajit find the built tree
@@ -244,6 +251,7 @@ install: all ## install under DESTDIR and PREFIX
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so
 	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
 	install -m 644 $(BUILD)/twilio_sms.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 	$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
 	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true
 	$(foreach l,$(LUAS),for m in core server; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \

@@ -81,7 +81,8 @@ local function send(message, with)
     return must(sent, err), err
 end
 
-print(paint("1", "twilio-sms " .. sms._VERSION) .. ": a simulator answers at https://localhost:" .. port)
+print(paint("1", "twilio-sms " .. sms._VERSION) .. ": ok: worked, --: refused, as it should be")
+print("A simulator answers at https://localhost:" .. port)
 
 -- ---- One message of each sort ----------------------------------------------------------------------
 
@@ -114,11 +115,11 @@ good("%s found by looking it up, sent once", lost.sid)
 heading "The connection breaks before the server has seen anything"
 local retried = send { to = "+15005550011", body = "A slow start" }
 must(not retried.verified, "nothing was there to be found")
-good("%s after %d attempts, with a look before each", retried.sid, retried.attempts)
+good("%s after %d attempts, with a look before each repetition", retried.sid, retried.attempts)
 
-heading "What Twilio refuses (its magic numbers)"
+heading "What Twilio refuses (the simulator knows its magic numbers)"
 local refusals = {
-    { to = "+15005550001" }, { to = "+15005550002" }, { to = "+15005550003" }, { to = "+15005550004" },
+    { to = "+15005550001" }, { to = "+15005550002" }, { to = "+15005550003", why = " (country not permitted)" }, { to = "+15005550004" },
     { to = "+15005550009" }, { from = "+15005550001" }, { from = "+15005550007" }, { from = "+15005550008" },
 }
 local impatient = client_with { retry = { rate_limit = { attempts = 1 } } }
@@ -127,7 +128,8 @@ for _, case in ipairs(refusals) do
         to = case.to or "+15005550010", from = case.from, body = "To be refused",
     }
     must(not sent and err.outcome ~= "in_doubt", "it was not refused")
-    expected("%-4s %s  %d %s", case.to and "to" or "from", case.to or case.from, err.code, err.type)
+    expected("%-4s %s  %d %s%s", case.to and "to" or "from", case.to or case.from, err.code, err.type,
+        case.why or "")
 end
 impatient:close()
 
@@ -191,8 +193,9 @@ end
 
 local found, failed = 0, 0
 intended = intended + BULK
+local bulk = client_with()
 local progress = { concurrency = 50, on_progress = show_progress }
-for index, message, err in client:send_many(recipients(), progress) do
+for index, message, err in bulk:send_many(recipients(), progress) do
     if err then
         failed = failed + 1
         print(("\n  message %d: %s"):format(index, tostring(err)))
@@ -203,7 +206,8 @@ end
 if colour then
     print()
 end
-local stats = client:stats()
+local stats = bulk:stats()
+bulk:close()
 good("%d sent, %d of them found by a look-up; %d requests, %d throttled",
     BULK - failed, found, stats.requests, stats.throttled)
 

@@ -10,6 +10,16 @@
 #include <lualib.h>
 #include <stdio.h>
 
+/* Prints the error on top of the stack. luaL_tolstring would do, but LuaJIT lacks it. */
+static void report(lua_State *L)
+{
+    lua_getglobal(L, "tostring"); /* the error may be a table */
+    lua_insert(L, -2);
+    lua_pcall(L, 1, 1, 0);
+    const char *text = lua_tostring(L, -1);
+    fprintf(stderr, "%s\n", text != NULL ? text : "an error without a text");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -32,7 +42,7 @@ int main(int argc, char **argv)
     lua_setglobal(L, "arg");
     int failed = luaL_dofile(L, argv[1]);
     if (failed) {
-        fprintf(stderr, "%s\n", luaL_tolstring(L, -1, NULL));
+        report(L);
     }
     lua_close(L);
     return failed ? 1 : 0;

@@ -36,7 +36,7 @@ source = {
     url = "git+https://github.com/twilio-sms/twilio-sms.git",
 }
 description = {
-    summary = "Sends and receives SMS and MMS through Twilio",
+    summary = "Sends and reads SMS and MMS through Twilio",
     detailed = "A Twilio messaging client with a C core over libcurl: never texts anyone twice by accident.",
     license = "MIT",
 }
@@ -58,7 +58,7 @@ build = {
         },
         ["twilio_sms.server"] = {
             sources = {
-]], quoted(sources, is_server), quoted(sources, function(p) return p:find("^csrc/base/") end),
+]], quoted(sources, is_server), quoted(sources, function(p) return p:find("^csrc/base/") or p == "csrc/drive/clock.c" end),
     quoted(bindings, function(p) return is_server(p) or p:find("lua_error", 1, true) end), [[
             },
             defines = { "_FORTIFY_SOURCE=2" },

@@ -6,7 +6,7 @@ source = {
     url = "git+https://github.com/twilio-sms/twilio-sms.git",
 }
 description = {
-    summary = "Sends and receives SMS and MMS through Twilio",
+    summary = "Sends and reads SMS and MMS through Twilio",
     detailed = "A Twilio messaging client with a C core over libcurl: never texts anyone twice by accident.",
     license = "MIT",
 }
@@ -94,6 +94,7 @@ build = {
                 "csrc/base/rand.c",
                 "csrc/base/secret.c",
                 "csrc/base/str.c",
+                "csrc/drive/clock.c",
                 "csrc/bind/lua_error.c",
                 "csrc/bind/lua_server.c",
                 "csrc/bind/lua_server_request.c",

@@ -30,6 +30,9 @@ describe("misuse raises at the caller's line", function()
         local options = "options must be a table, not a number"
         expect_blame {
             { function() client:send "x" end, "takes a table, not a string" },
+            { function() client:send_many(MESSAGE) end, "expected a list, as in" },
+            { function() sms:new {} end, "call this with a dot" },
+            { function() sms:from_env() end, "call this with a dot" },
             { function() client:send() end, "takes a table, not a nil" },
             { function() client.send(MESSAGE) end, "call this with a colon" },
             { function() client.send(nil, MESSAGE) end, "call this with a colon" },

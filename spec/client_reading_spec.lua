@@ -172,6 +172,17 @@ describe("a client", function()
             own:close()
         end)
 
+        it("to an end, even when the server always names another page", function()
+            local server = answering.start(function(request)
+                request:reply(200, nil, ('{"messages":[],"next_page_uri":"%s"}'):format(request:target()))
+            end)
+            finally(function() server:stop() end)
+            local own = server:client()
+            assert.same({}, assert(server:during(own.list, own)))
+            assert.equal(1, server.count)
+            own:close()
+        end)
+
         it("with a refusal for addresses that are not its own, before the credentials leave", function()
             local list = "/2010-04-01/Accounts/" .. simulator.ACCOUNT_SID .. "/Messages.json"
             for _, uri in ipairs {

@@ -83,6 +83,7 @@ describe("a core client", function()
         local cases = {
             { { max_concurency = 5 }, "did you mean 'max_concurrency'" },
             { { rate = { per_secnd = 5 } }, "did you mean 'rate.per_second'" },
+            { { rate = 5 }, "option 'rate' is a group: set one of its own, such as 'rate.per_second'" },
             { { timeout_ms = "soon" }, "timeout_ms" },
             { { timeout_ms = 1.5 }, "timeout_ms" },
             { { timeout_ms = 0 / 0 }, "timeout_ms" },
@@ -153,6 +154,8 @@ describe("a core client", function()
             return err.message
         end
         assert.matches("did you mean 'body'", refusal("send", { to = "+15005550009", bdoy = "x" }))
+        assert.matches("did you mean 'body'", refusal("send", { text = "x" }))
+        assert.matches("did you mean 'media'", refusal("send", { media_url = "x" }))
         assert.matches("to: must be a string, not a number", refusal("send", { to = 15005550009 }))
         assert.matches('fields have names, as in { to = "...", body', refusal("send", { "x" }), 1, true)
         assert.matches("media: must be a string or a list", refusal("send", { media = 5 }))

@@ -21,6 +21,12 @@ describe("errors", function()
             tostring(err))
     end)
 
+    it("join into texts", function()
+        local err = errors.new("Timeout", "late")
+        assert.equal("failed: NetworkError.Timeout: late", "failed: " .. err)
+        assert.equal("NetworkError.Timeout: late!", err .. "!")
+    end)
+
     it("show no phone number", function()
         assert.equal("MessageError.InvalidRecipient: +1********67 is not valid",
             tostring(errors.new("InvalidRecipient", "+15551234567 is not valid")))

@@ -1,15 +1,27 @@
 #!/usr/bin/env bash
 # Finds out which packages are missing and installs them (Debian 12 and its relatives; as root or by sudo).
+# Usage: tests/deps.sh build | test | check | bench
 set -eu
 
+# For building and the demo; then what the tests add, the checks, and the benchmark.
 packages=(
-    gcc clang make pkg-config ca-certificates openssl curl
+    gcc make pkg-config ca-certificates openssl
     libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev
     lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson
-    # for the tests, the checks and the benchmark
-    lua-busted lua-check libcmocka-dev libnghttp2-dev valgrind gcovr clang-format libclang-rt-14-dev g++
-    nginx-light libnginx-mod-http-lua
 )
+level=${1:-build}
+case $level in test | check | bench)
+    packages+=(curl lua-busted libcmocka-dev libnghttp2-dev)
+    ;;
+esac
+case $level in check | bench)
+    packages+=(clang clang-format lua-check g++ valgrind gcovr libclang-rt-14-dev)
+    ;;
+esac
+case $level in bench)
+    packages+=(nginx-light libnginx-mod-http-lua)
+    ;;
+esac
 
 if ! command -v dpkg-query > /dev/null; then
     echo "This is not a Debian system. Install what matches these packages, then run make again:"
@@ -24,7 +36,7 @@ for package in "${packages[@]}"; do
 done
 # Any nginx will do.
 if command -v nginx > /dev/null || [ -x /usr/sbin/nginx ]; then
-    missing=($(printf '%s\n' "${missing[@]}" | grep -vx nginx-light || true))
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx -e nginx-light -e '')
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 

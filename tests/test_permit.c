@@ -137,8 +137,8 @@ static void test_how_many_are_woken(void **state)
     send_many(&d, 20);
     virtual_run(&d, 10400);
     assert_int_equal(virtual_collect(&d), 20);
-    /* When submitted, when the pause ends, for the second probe, and when the breaker has closed.
-     */
+    /* When submitted, before the retry, when the breaker's pause ends, for the second probe, and
+     * when it has closed. */
     assert_int_equal(d.checks, 20 + 20 + 20 + 1 + 18);
     virtual_close(&d);
 }

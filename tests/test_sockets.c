@@ -16,28 +16,52 @@ typedef struct connection {
     int port;
 } connection;
 
+/* All to one listener, as a client's connections go to one host: so their local ports differ. */
+static int listener = -1;
+static struct sockaddr_in address;
+
+static int start_listener(void **state)
+{
+    socklen_t size = sizeof address;
+    address = (struct sockaddr_in){.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    return bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0 &&
+                   getsockname(listener, (struct sockaddr *)&address, &size) == 0
+               ? 0
+               : -1;
+}
+
+static int stop_listener(void **state)
+{
+    return close(listener);
+}
+
 static connection connect_pair(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     connection pair = {.ours = socket(AF_INET, SOCK_STREAM, 0)};
-    assert_int_equal(connect(pair.ours, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(connect(pair.ours, (struct sockaddr *)&address, sizeof address), 0);
     pair.theirs = accept(listener, NULL, NULL);
     assert_true(pair.theirs >= 0);
-    assert_int_equal(getsockname(pair.ours, (struct sockaddr *)&address, &size), 0);
-    pair.port = ntohs(address.sin_port);
-    close(listener);
+    struct sockaddr_in own;
+    socklen_t size = sizeof own;
+    assert_int_equal(getsockname(pair.ours, (struct sockaddr *)&own, &size), 0);
+    pair.port = ntohs(own.sin_port);
     return pair;
 }
 
-/* On loopback the FIN has arrived when close returns. */
+/* Answers what arrives first, without taking it: how many bytes, 0 for the end. */
+static ssize_t await_arrival(const connection *pair)
+{
+    char byte;
+    return recv(pair->ours, &byte, 1, MSG_PEEK);
+}
+
 static void hang_up(connection *pair)
 {
     close(pair->theirs);
     pair->theirs = -1;
+    assert_int_equal(await_arrival(pair), 0);
 }
 
 static void close_pair(connection *pair)
@@ -72,6 +96,7 @@ static void test_data_that_waits_is_no_end(void **state)
     connection pair = connect_pair();
     tsms__sockets_add(&sockets, pair.ours, NOW_MS);
     assert_int_equal(send(pair.theirs, "x", 1, 0), 1);
+    assert_int_equal(await_arrival(&pair), 1);
     assert_false(tsms__sockets_hung_up(&sockets, pair.port, LATER_MS));
     close_pair(&pair);
     tsms__sockets_free(&sockets);
@@ -129,5 +154,5 @@ int main(void)
         cmocka_unit_test(test_only_the_connection_asked_about_counts),
         cmocka_unit_test(test_without_memory_a_socket_is_not_watched),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start_listener, stop_listener);
 }

@@ -506,6 +506,18 @@ static inline void virtual_assert_result(virtual_driver *d, const char *want, co
     }
 }
 
+/* The same for one that was refused with advice when to try again. */
+static inline void virtual_assert_refused(virtual_driver *d, const char *want,
+                                          int64_t retry_after_ms)
+{
+    tsms_result *result = tsms_client_result(d->client);
+    assert_non_null(result);
+    char text[160];
+    assert_string_equal(virtual_summary(result, text, sizeof text), want);
+    assert_int_equal(tsms_result_error(result)->retry_after_ms, retry_after_ms);
+    tsms_result_free(result);
+}
+
 /* Takes all results; returns how many were good. */
 static inline size_t virtual_collect(virtual_driver *d)
 {

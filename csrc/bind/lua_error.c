@@ -93,6 +93,19 @@ static int error_tostring(lua_State *L)
     return 1;
 }
 
+/* An error joins into a message like the text that it is shown as. */
+static int error_concat(lua_State *L)
+{
+    lua_settop(L, 2);
+    for (int i = 1; i <= 2; i++) {
+        lua_getglobal(L, "tostring");
+        lua_pushvalue(L, i);
+        lua_call(L, 1, 1);
+    }
+    lua_concat(L, 2);
+    return 1;
+}
+
 /* error(kind, message [, outcome]): for what Lua code finds out itself. */
 static int error_new(lua_State *L)
 {
@@ -125,7 +138,8 @@ static int error_is(lua_State *L)
 
 void tsms__lua_open_error(lua_State *L)
 {
-    static const luaL_Reg meta[] = {{"__tostring", error_tostring}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__concat", error_concat}, {"__tostring", error_tostring}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"error", error_new}, {"is_error", error_is}, {NULL, NULL}};
     luaL_newmetatable(L, ERROR_CLASS);

@@ -166,6 +166,10 @@ static bool read_request_field(lua_State *L, tsms_str name, tsms__lua_request *o
     return false;
 }
 
+/* What people call the fields elsewhere. */
+static const char *const aliases[][2] = {
+    {"text", "body"}, {"message", "body"}, {"media_url", "media"}, {"media_urls", "media"}};
+
 static tsms_status unknown_field(tsms_str name, tsms_operation operation, tsms_error *err)
 {
     const char *nearest = NULL;
@@ -178,6 +182,9 @@ static tsms_status unknown_field(tsms_str name, tsms_operation operation, tsms_e
             best = distance;
             nearest = params[i].name;
         }
+    }
+    for (size_t i = 0; operation == TSMS_OP_SEND && i < sizeof aliases / sizeof *aliases; i++) {
+        nearest = tsms__str_eq_z(name, aliases[i][0]) ? aliases[i][1] : nearest;
     }
     char shown[40];
     tsms__error_text(shown, sizeof shown, name);

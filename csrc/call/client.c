@@ -86,11 +86,11 @@ tsms_status tsms__client_new(const tsms_config *config, uint64_t seed, tsms_clie
     }
     if (config->from != NULL &&
         tsms__address_of(tsms_str_from(config->from)) == TSMS__ADDRESS_INVALID) {
-        return tsms__error_set(
-            err, TSMS_KIND_INVALID_PHONE_NUMBER,
-            "from: '%s' is no sender; use E.164 (+15005550006), a short code or a "
-            "sender ID of at most 11 letters and digits",
-            config->from);
+        return tsms__error_set(err, TSMS_KIND_INVALID_PHONE_NUMBER,
+                               "from: '%s' is no sender; use E.164 ('+' and the country code "
+                               "first), a short code or a "
+                               "sender ID of at most 11 letters and digits",
+                               config->from);
     }
     tsms_client *client = tsms__calloc(&config->mem, 1, sizeof *client);
     if (client == NULL) {

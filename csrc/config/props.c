@@ -81,10 +81,29 @@ static const char *nearest(tsms_str key)
     return best;
 }
 
+/* An option of the group `key`, which is no option itself; NULL when there is none. */
+static const char *member_of(tsms_str key)
+{
+    for (size_t i = 0; i < PROP_COUNT; i++) {
+        tsms_str name = tsms_str_from(props[i].key);
+        if (key.len > 0 && name.len > key.len && name.ptr[key.len] == '.' &&
+            tsms__str_starts(name, key)) {
+            return props[i].key;
+        }
+    }
+    return NULL;
+}
+
 tsms_status tsms__prop_unknown(tsms_str key, tsms_error *err)
 {
     char quoted[TSMS__QUOTE_SIZE];
     tsms__quote(key, quoted);
+    const char *member = member_of(key);
+    if (member != NULL) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                               "option %s is a group: set one of its own, such as '%s'", quoted,
+                               member);
+    }
     const char *meant = nearest(key);
     if (meant == NULL) {
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "unknown option %s", quoted);

@@ -96,6 +96,8 @@ local BULK_TIMEOUT_MS = 600000
 local function check_bulk(source, opts)
     if type(source) ~= "table" and type(source) ~= "function" then
         error("expected a list or an iterator function, got " .. type(source), 3)
+    elseif type(source) == "table" and source[1] == nil and next(source) ~= nil then
+        error("expected a list, as in { { to = ..., body = ... }, ... }; this table has no item 1", 3)
     end
     opts = options.check(opts, BULK_OPTIONS, 3)
     local n = opts.concurrency
@@ -148,7 +150,7 @@ function Client:page(filter, opts)
     return perform(open(self), "list", check_fields(filter or {}, "page"), check_options(opts))
 end
 
--- Follows pages until `limit` rows are there.
+-- Follows pages until `limit` rows are there. An empty page is the last one, whatever it says.
 local function read_pages(d, operation, fields, limit, opts)
     local rows = {}
     local page, err = perform(d, operation, fields, opts)
@@ -159,7 +161,7 @@ local function read_pages(d, operation, fields, limit, opts)
             end
             rows[#rows + 1] = row
         end
-        if #rows == limit or not page.next_page_uri then
+        if #rows == limit or #page == 0 or not page.next_page_uri then
             return rows
         end
         local next_page = { sid = fields.sid, page_uri = page.next_page_uri, timeout_ms = fields.timeout_ms }

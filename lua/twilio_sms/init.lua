@@ -3,7 +3,7 @@
 --     local sms = require "twilio_sms"
 --     local token = { env = "TWILIO_AUTH_TOKEN" }
 --     local client = sms.assert(sms.new { account_sid = "AC...", auth_token = token })
---     local message = sms.assert(client:send { to = "+15005550006", from = "+15005550001", body = "Hello" })
+--     local message = sms.assert(client:send { to = "+15558675310", from = "+15005550006", body = "Hello" })
 --     print(message.sid, message.status)
 local client = require "twilio_sms.client"
 local core = require "twilio_sms.core"
@@ -21,7 +21,9 @@ M.assert = M.error.assert
 -- @tparam table opts see docs/configuration.md
 -- @treturn table|nil a client, or nil and an error
 function M.new(opts)
-    if type(opts) ~= "table" then
+    if opts == M then
+        error("call this with a dot, as in sms.new{...}", 2)
+    elseif type(opts) ~= "table" then
         error("new{ account_sid=..., auth_token=... } takes a table, not a " .. type(opts), 2)
     end
     return client.new(opts)
@@ -30,7 +32,9 @@ end
 --- Makes a client from the TWILIO_ variables of the environment (docs/configuration.md lists them).
 -- @tparam[opt] table opts more options, which win
 function M.from_env(opts)
-    if opts ~= nil and type(opts) ~= "table" then
+    if opts == M then
+        error("call this with a dot, as in sms.from_env()", 2)
+    elseif opts ~= nil and type(opts) ~= "table" then
         error("from_env takes a table or nothing, not a " .. type(opts), 2)
     end
     return client.new(opts or {}, true)

@@ -35,7 +35,6 @@ start_simulator '{ script = {
     { on = "list", to = "+15558675399", action = "status", status = 403, code = 20008 },
 } }'
 send=$build/examples/send
-host=$build/examples/host
 
 cat > "$work/read.lua" << 'END'
 local sms = require "twilio_sms"
@@ -64,11 +63,27 @@ local sms = require "twilio_sms"
 local client = sms.assert(sms.from_env())
 print(sms.assert(client:send { to = arg[1], body = "Hello" }).status)
 END
-bare=(env LUA_PATH_5_4=/nowhere/?.lua LUA_CPATH_5_4=/nowhere/?.so "$host")
-expect "host, with no module on disk" 0 '^queued$' "${bare[@]}" "$work/hello.lua" +15558675310
-expect "host, and a script that fails" 1 '^MessageError.InvalidRecipient: .*outcome rejected' \
-    "${bare[@]}" "$work/hello.lua" +15005550009
-expect "host without a script" 2 '^usage: host' "${bare[@]}"
-expect "host and a file that is not there" 1 'cannot open .*/none.lua' "${bare[@]}" "$work/none.lua"
+echo "error(setmetatable({}, { __tostring = function() error({}) end }))" > "$work/unreadable.lua"
+
+# The same program with each Lua.
+expect_host() { # name program
+    local bare=(env LUA_PATH_5_4=/nowhere/?.lua LUA_CPATH_5_4=/nowhere/?.so
+        LUA_PATH=/nowhere/?.lua LUA_CPATH=/nowhere/?.so "$2")
+    expect "$1, with no module on disk" 0 '^queued$' "${bare[@]}" "$work/hello.lua" +15558675310
+    expect "$1, and a script that fails" 1 '^MessageError.InvalidRecipient: .*outcome rejected' \
+        "${bare[@]}" "$work/hello.lua" +15005550009
+    expect "$1, and an error that has no text" 1 '^an error without a text$' "${bare[@]}" "$work/unreadable.lua"
+    expect "$1 without a script" 2 '^usage: host' "${bare[@]}"
+    expect "$1 and a file that is not there" 1 'cannot open .*/none.lua' "${bare[@]}" "$work/none.lua"
+}
+
+expect_host "host" "$build/examples/host"
+if ${CC:-cc} -std=c11 -Wall -Wextra -Werror -Icsrc examples/host.c -o "$work/host_luajit" \
+    "$build/libtwilio_sms_luajit.a" $(pkg-config --cflags --libs luajit libcurl libcjson) -lpthread -lm; then
+    expect_host "host with LuaJIT" "$work/host_luajit"
+else
+    echo "FAILED: host does not compile with LuaJIT"
+    failed=1
+fi
 
 exit $failed
