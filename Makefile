@@ -20,6 +20,9 @@ SHARED    := -shared -Wl,-z,nodelete
 # The modules use their own copy of the core, not that of a program which links another version.
 MODULE    := $(SHARED) -Wl,--exclude-libs,ALL
 
+# Short lines unless V=1.
+Q         := $(if $(V),,@)
+
 pkg        = $(shell pkg-config $(1) 2>/dev/null)
 CF        := $(call pkg,--cflags libcurl libcjson libevent libevent_openssl openssl)
 CORE_LIBS := $(call pkg,--libs libcurl libcjson) -lpthread -lm
@@ -56,20 +59,23 @@ all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(BUILD)/twilio_sms.pc $(MODULES) $(E
 
 $(OBJ)/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) -c $< -o $@
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) -c $< -o $@
 
 $(LIB_A): $(core_o)
 	@rm -f $@ && ar rcs $@ $^
 
 $(LIB_SO): $(core_o)
-	$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms.so
 
 $(SRV_A): $(srv_o)
 	@rm -f $@ && ar rcs $@ $^
 
 $(SRV_SO): $(srv_o) $(LIB_A)
-	$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_server.so
 
 # Written each time, because PREFIX may be another one in "make install".
@@ -91,20 +97,24 @@ $(BUILD)/gen/preload.c: csrc/bind/preload.lua $(LUA_SRC)
 define lua_rules
 $(OBJ)/$(1)/%.o: csrc/bind/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+	@printf '  %-4s %s\n' CC $$@
+	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
 
 $(OBJ)/$(1)/preload.o: $(BUILD)/gen/preload.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+	@printf '  %-4s %s\n' CC $$@
+	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
 
 $(BUILD)/$(1)/twilio_sms/core.so: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(LIB_A)
 	@mkdir -p $$(@D)
-	$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $$@
+	$$(Q)$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(CORE_LIBS)
 
 $(BUILD)/$(1)/twilio_sms/server.so: $(BIND_SRV:csrc/bind/%.c=$(OBJ)/$(1)/%.o) \
     $(OBJ)/$(1)/lua_error.o $(SRV_A) $(LIB_A)
 	@mkdir -p $$(@D)
-	$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $$@
+	$$(Q)$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
 
 $(BUILD)/libtwilio_sms_$(1).a: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(OBJ)/$(1)/preload.o $(core_o)
 	@rm -f $$@ && ar rcs $$@ $$^
@@ -118,11 +128,13 @@ $(foreach l,$(LUAS),$(eval $(call lua_rules,$(l))))
 
 $(BUILD)/examples/send: examples/send.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
 $(BUILD)/examples/host: examples/host.c $(BUILD)/libtwilio_sms_lua5.4.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(call pkg,--cflags lua5.4) $< -o $@ $(BUILD)/libtwilio_sms_lua5.4.a $(LDFLAGS_) \
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(call pkg,--cflags lua5.4) $< -o $@ $(BUILD)/libtwilio_sms_lua5.4.a $(LDFLAGS_) \
 	  $(call pkg,--libs lua5.4) $(CORE_LIBS)
 
 # ---- Tests --------------------------------------------------------------------------------------
@@ -135,20 +147,24 @@ FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuz
 
 $(BUILD)/tests/%: tests/%.c $(SRV_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) -Itests $< -o $@ $(SRV_A) $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) -Itests $< -o $@ $(SRV_A) $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(INTEG_LIB) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) \
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) \
 	  $(CORE_LIBS) -lnghttp2
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) $< tests/fuzz/standalone.c -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) $< tests/fuzz/standalone.c -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
 $(BUILD)/tests/docs_configuration: tests/docs_configuration.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
 .PHONY: build-tests
 build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
@@ -218,7 +234,8 @@ bench: ## compare with a bare libcurl loop
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
 .PHONY: demo
 demo: deps ## send messages to a local simulator over real TLS
@@ -252,9 +269,9 @@ install: all ## install under DESTDIR and PREFIX
 	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
 	install -m 644 $(BUILD)/twilio_sms.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
-	$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
+	$(Q)$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
 	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true
-	$(foreach l,$(LUAS),for m in core server; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
+	$(Q)$(foreach l,$(LUAS),for m in core server; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
 	  $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_DIR_$(l))/twilio_sms/$$m.so || exit 1; done &&) true
 
 .PHONY: clean

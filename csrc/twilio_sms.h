@@ -8,6 +8,8 @@
  * - Free functions accept NULL.
  * - Times are milliseconds and say so in their names; Unix times are seconds.
  * - One client belongs to one thread at a time; different clients may run in different threads.
+ * - A struct that the library fills in may get new fields at its end in a release with a new
+ * soname; enums are only appended to, so do not build on their _COUNT.
  * - The library never calls user code, the allocator aside: the host pulls results and events.
  *
  * This project is not affiliated with Twilio Inc. Since 0.1.0, unless a function says otherwise.
@@ -208,7 +210,7 @@ TSMS_API tsms_status tsms_config_new(const tsms_mem *mem, tsms_config **out);
 /* Wipes and frees. Clients made from it are not affected: each holds a frozen copy. */
 TSMS_API void tsms_config_free(tsms_config *config);
 /* Sets an option from text: numbers in decimal, booleans "true" or "false". A list option takes one
- * more element by each call. An unknown key is an error that names the nearest one. */
+ * more element by each call. An unknown key is an error that names a near one, if there is one. */
 TSMS_API tsms_status tsms_config_set(tsms_config *config, const char *key, tsms_str value,
                                      tsms_error *err);
 TSMS_API tsms_status tsms_config_set_number(tsms_config *config, const char *key, double value,

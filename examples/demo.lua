@@ -119,7 +119,8 @@ good("%s after %d attempts, with a look before each repetition", retried.sid, re
 
 heading "What Twilio refuses (the simulator knows its magic numbers)"
 local refusals = {
-    { to = "+15005550001" }, { to = "+15005550002" }, { to = "+15005550003", why = " (country not permitted)" }, { to = "+15005550004" },
+    { to = "+15005550001" }, { to = "+15005550002" },
+    { to = "+15005550003", why = " (country not permitted)" }, { to = "+15005550004" },
     { to = "+15005550009" }, { from = "+15005550001" }, { from = "+15005550007" }, { from = "+15005550008" },
 }
 local impatient = client_with { retry = { rate_limit = { attempts = 1 } } }

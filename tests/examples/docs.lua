@@ -273,7 +273,7 @@ local function check_make(line, targets)
     return true
 end
 
--- What make does was done before, accounts are those of the simulator, and the place is known; the rest is run.
+-- What make does was done before, accounts are those of the simulator, modules are found; the rest is run.
 function RUNNERS.sh(block, path)
     local targets, rest, ok, text = makefile_targets(), {}, true, nil
     for line in block.text:gmatch "[^\n]*\n" do
