@@ -50,6 +50,7 @@ build = {
                 "csrc/drive/clock.c",
                 "csrc/drive/curl.c",
                 "csrc/drive/curl_global.c",
+                "csrc/drive/curl_handle.c",
                 "csrc/drive/fault.c",
                 "csrc/drive/host.c",
                 "csrc/drive/sockets.c",

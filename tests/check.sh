@@ -61,7 +61,7 @@ layers() {
 foreign() {
     local bad=0 rule header files seen
     for rule in 'cJSON.h|csrc/base/json.c' \
-        'curl/curl.h|csrc/drive/curl.c csrc/drive/curl_global.c csrc/drive/fault.h' \
+        'curl/curl.h|csrc/drive/curl csrc/drive/fault.h' \
         'event2/|csrc/drive/server' 'openssl/|csrc/drive/server' 'lua.h|csrc/bind/lua_compat.h'; do
         header=${rule%%|*}
         files=${rule#*|}

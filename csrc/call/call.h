@@ -76,7 +76,6 @@ typedef struct tsms__call {
     bool limited; /* has been counted as rate limited */
     tsms__permit permit;
     int64_t wire_ms; /* when the request under way left */
-    void *transfer;  /* the driver's */
 } tsms__call;
 
 /* What the machine may look at when it decides. */
