@@ -208,13 +208,13 @@ torture-run: $(BUILD)/tests/torture
 	$(BUILD)/tests/torture
 coverage: ## line coverage of csrc
 	@tests/deps.sh check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/cov OPT='-O0 -g' HARDEN= EXTRA_CFLAGS=--coverage \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/cov OPT='-O0 -g' HARDEN= EXTRA_CFLAGS='--coverage -fprofile-update=atomic' \
 	  EXTRA_LDFLAGS=--coverage coverage-run
 coverage-run:
 	@find $(BUILD) -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) --no-print-directory build-tests $(BUILD)/tests/torture
 	@tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
-	@gcovr --root . --filter 'csrc/' --sort-percentage --print-summary $(BUILD)
+	@gcovr --root . --filter 'csrc/' --exclude-directories '.*obj/luajit' --sort-percentage --print-summary $(BUILD)
 FUZZ_SECONDS ?= 20
 fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	@tests/deps.sh check

@@ -219,6 +219,54 @@ describe("with in_doubt = 'resend'", function()
     end)
 end)
 
+describe("another message to the same person is not taken for a lost one", function()
+    -- Sends `lost`, of which the server sees nothing at first, while `other` is there already or on its way.
+    local function send_beside(other, lost, together)
+        local sim = simulator.start [[
+            script = {
+                { on = "send", body = "^Lost", times = 1, action = "drop_before" },
+                { on = "send", body = "^Other", action = "delay", delay_ms = 300 },
+            },
+        ]]
+        finally(function() sim:stop() end)
+        local one = sim:client()
+        local two = together and one or sim:client()
+        local first = assert(one:submit(other))
+        while not together and not first.done do
+            one:step(-1)
+        end
+        local message = assert(two:send(lost))
+        while not first.done do
+            one:step(-1)
+        end
+        assert.is_false(message.verified)
+        assert.equal(2, message.attempts)
+        assert.not_equal(first.value.sid, message.sid)
+        assert.equal(2, sim:stats().accepted)
+        one:close()
+        two:close()
+    end
+
+    it("when it has media and no text", function()
+        send_beside({ to = "+15005550010", media = "https://example.com/a.png" },
+            { to = "+15005550010", body = "Lost" })
+    end)
+
+    it("when a service may have rewritten it", function()
+        local service = simulator.SERVICE_SID
+        send_beside({ to = "+15005550010", messaging_service_sid = service, body = "Other \208\182" },
+            { to = "+15005550010", messaging_service_sid = service, body = "Lost \208\182" })
+    end)
+
+    it("when both are links that the server shortens, on their way at the same time", function()
+        local service = simulator.SERVICE_SID
+        local function link(text)
+            return { to = "+15005550010", messaging_service_sid = service, shorten_urls = true, body = text }
+        end
+        send_beside(link "Other https://example.com/1", link "Lost https://example.com/2", true)
+    end)
+end)
+
 describe("the same text to the same person many times", function()
     it("is there just as often, each with a sid of its own", function()
         local COUNT = 150

@@ -135,12 +135,56 @@ static void test_body(void **state)
         assert_int_equal(fits(&what, r), rows[i].fits);
     }
     tsms__intent what = intent();
-    what.body_may_differ = true;
+    what.rewriting = TSMS__REWRITING_ANY;
     virtual_row r = row();
     r.body = "shortened";
     assert_true(fits(&what, r));
     r.to = "+15005550002";
     assert_false(fits(&what, r));
+}
+
+static void test_an_empty_body_of_a_media_message(void **state)
+{
+    (void)state;
+    tsms__intent what = intent();
+    virtual_row r = row();
+    r.body = "";
+    r.num_media = "1";
+    assert_false(fits(&what, r));
+    what.media_count = 1; /* ours, discarded */
+    assert_true(fits(&what, r));
+}
+
+static void test_smart_encoding(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sent, *listed;
+        bool fits;
+    } rows[] = {
+        {"\xe2\x80\x9cHi\xe2\x80\x9d\xe2\x80\xa6", "\\\"Hi\\\"...", true},
+        {"\xe2\x80\x9cHi\xe2\x80\x9d\xe2\x80\xa6", "\xe2\x80\x9cHi\xe2\x80\x9d\xe2\x80\xa6", true},
+        {"\xc2\xbd litre", "1/2 litre", true},
+        {"\xc2\xbd litre", "litre", true},
+        {"\xe2\x80\x93", "-", true},
+        {"code \xe2\x80\x93 1234", "code - 1235", false},
+        {"code \xe2\x80\x93 1234", "code - 123", false},
+        {"code \xe2\x80\x93 1234", "code - 1234567", false},
+        {"A: \xd0\xb6", "B: \xd0\xb6", false},
+        {"A: \xd0\xb6", "A: \xd0\xb6", true},
+        {"\xd0\xb4\xd0\xb0", "\xd0\xbd\xd0\xb5\xd1\x82", false}, /* yes, no */
+        {"\xd0\xb4\xd0\xb0", "da", false},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\xa1", false}, /* two faces */
+        {"\xf0\x9f\x98\x80", "Sent from your Twilio trial account - \xf0\x9f\x98\x80", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tsms__intent what = intent();
+        what.rewriting = TSMS__REWRITING_SMART;
+        what.body = tsms_str_from(rows[i].sent);
+        virtual_row r = row();
+        r.body = rows[i].listed;
+        assert_int_equal(fits(&what, r), rows[i].fits);
+    }
 }
 
 static void test_service(void **state)
@@ -277,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_direction),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_body),
+        cmocka_unit_test(test_an_empty_body_of_a_media_message),
+        cmocka_unit_test(test_smart_encoding),
         cmocka_unit_test(test_service),
         cmocka_unit_test(test_the_sender_of_a_service),
         cmocka_unit_test(test_claimed_rows),

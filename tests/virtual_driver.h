@@ -67,7 +67,7 @@ static inline void virtual_date(int64_t unix_s, char *out, size_t size)
 
 /* A row of the message list; texts must need no escapes. NULL is null. */
 typedef struct virtual_row {
-    const char *sid, *to, *from, *service, *body, *direction;
+    const char *sid, *to, *from, *service, *body, *direction, *num_media;
     int64_t created_s;
 } virtual_row;
 
@@ -92,6 +92,7 @@ static inline size_t virtual_add_row(char *out, const virtual_row *row)
     used += virtual_add_text(out + used, ROOM - used, "messaging_service_sid", row->service);
     used += virtual_add_text(out + used, ROOM - used, "body", row->body);
     used += virtual_add_text(out + used, ROOM - used, "direction", row->direction);
+    used += virtual_add_text(out + used, ROOM - used, "num_media", row->num_media);
     used += (size_t)snprintf(out + used, ROOM - used, "}");
     assert_true(used < ROOM);
     return used;

@@ -61,14 +61,17 @@ static void reset(tsms__call *call)
 /* Whether the list may show another body. Templates and short links are filled in by the server.
  * Smart encoding replaces characters outside GSM-7; a messaging service may have it switched on for
  * all its messages (www.twilio.com/docs/messaging/services/api/service-resource). */
-static bool is_rewritten(const tsms_message_options *message)
+static tsms__rewriting rewriting_of(const tsms_message_options *message)
 {
+    if (message->content_sid.len > 0 || message->shorten_urls == TSMS_TRUE) {
+        return TSMS__REWRITING_ANY;
+    }
     tsms_segments segments;
     bool smart = message->smart_encoded == TSMS_TRUE ||
                  (message->smart_encoded == TSMS_UNSET && message->messaging_service_sid.len > 0);
-    return message->content_sid.len > 0 || message->shorten_urls == TSMS_TRUE ||
-           (smart && tsms_segments_count(message->body, &segments, NULL) == TSMS_OK &&
-            segments.encoding == TSMS_ENCODING_UCS2);
+    bool touched = smart && tsms_segments_count(message->body, &segments, NULL) == TSMS_OK &&
+                   segments.encoding == TSMS_ENCODING_UCS2;
+    return touched ? TSMS__REWRITING_SMART : TSMS__REWRITING_NONE;
 }
 
 /* Keeps what checks and look-ups need, in one buffer. */
@@ -91,7 +94,8 @@ static void keep_texts(tsms__call *call, const tsms_message_options *message)
         at += texts[i].len + 1;
     }
     call->send_at = message->send_at;
-    call->body_may_differ = is_rewritten(message);
+    call->media_count = (int)message->media_count;
+    call->rewriting = rewriting_of(message);
     call->unrecognisable = tsms__str_eq(message->address_retention, TSMS__STR("obfuscate"));
 }
 

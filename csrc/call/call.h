@@ -43,7 +43,8 @@ typedef struct tsms__call {
     tsms_buf text;
     tsms_str to, from, messaging_service_sid, body;
     int64_t send_at;
-    bool body_may_differ;
+    int media_count;
+    tsms__rewriting rewriting;
     bool unrecognisable; /* its row in the list will not show the recipient */
     uint64_t intent;     /* hash of the four; 0 for what creates nothing */
     uint64_t cost;       /* for the rate limits */

@@ -87,14 +87,22 @@ static bool is_accepted_without_sid(const tsms__call *call)
     return call->result->error.outcome == TSMS_OUTCOME_ACCEPTED_NO_SID;
 }
 
-/* When the first identical message left that has a row, or may have one, which it did not claim
- * yet. Of two that were accepted without a sid either may take either row. */
+/* Whether the row of other may be taken for that of call. A text that the server rewrites may look
+ * like any other to the same person. */
+static bool is_twin(const tsms__call *other, const tsms__call *call)
+{
+    return other->intent == call->intent ||
+           (call->rewriting != TSMS__REWRITING_NONE && tsms__str_eq(other->to, call->to));
+}
+
+/* When the first twin left that has a row, or may have one, which it did not claim yet. Of two that
+ * were accepted without a sid either may take either row. */
 static const tsms__now *twin_sent(const tsms_client *client, const tsms__call *call)
 {
     const tsms__now *first = NULL;
     for (size_t i = 0; i < client->slot_count; i++) {
         const tsms__call *other = client->slots[i];
-        if (other == call || other->phase == TSMS__PHASE_FREE || other->intent != call->intent) {
+        if (other == call || other->phase == TSMS__PHASE_FREE || !is_twin(other, call)) {
             continue;
         }
         bool on_wire = other->phase == TSMS__PHASE_WIRE && tsms__call_creates(other);

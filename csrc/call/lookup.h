@@ -21,14 +21,22 @@ typedef struct tsms__claims {
 void tsms__claims_add(tsms__claims *claims, tsms_str sid);
 bool tsms__claims_has(const tsms__claims *claims, tsms_str sid);
 
+/* What the server may do to a text. */
+typedef enum tsms__rewriting {
+    TSMS__REWRITING_NONE,
+    TSMS__REWRITING_SMART, /* smart encoding: typographic characters become plain ones */
+    TSMS__REWRITING_ANY,   /* short links, a template */
+} tsms__rewriting;
+
 /* What to look for. */
 typedef struct tsms__intent {
     tsms_str to;
     tsms_str from;                  /* absent: any sender */
     tsms_str messaging_service_sid; /* absent: none was given */
     tsms_str body;
-    bool body_may_differ; /* smart encoding, link shortening or a template rewrites it */
-    int64_t since_s;      /* the server's Unix time at the first attempt */
+    int media_count;
+    tsms__rewriting rewriting;
+    int64_t since_s; /* the server's Unix time at the first attempt */
     int64_t until_s;
 } tsms__intent;
 

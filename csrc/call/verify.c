@@ -148,7 +148,8 @@ static void look_at_page(tsms__call *call, const tsms__call_env *env, tsms__reco
                            .from = call->from,
                            .messaging_service_sid = call->messaging_service_sid,
                            .body = call->body,
-                           .body_may_differ = call->body_may_differ};
+                           .media_count = call->media_count,
+                           .rewriting = call->rewriting};
     int64_t unused_s;
     server_moment(call->first_sent, now, server_s, &intent.since_s, &unused_s);
     server_moment(call->failed, now, server_s, &unused_s, &intent.until_s);
