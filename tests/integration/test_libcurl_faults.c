@@ -270,12 +270,26 @@ static const struct {
                {FAULT_RESET, 1},
                {FAULT_GARBAGE, 1}};
 
+/* libcurl repeats nearly always: it depends on whether it sees the reset while it reads or writes.
+ */
+static bare_reply send_two_until_repeated(fault_id id, int version, bool guarded,
+                                          unsigned *accepted)
+{
+    enum { TRIES = 10 };
+    bare_reply second = send_two(id, version, guarded, accepted);
+    for (int i = 1; i < TRIES && second.prereqs != 2; i++) {
+        second = send_two(id, version, guarded, accepted);
+    }
+    return second;
+}
+
 static void test_default_libcurl_doubles_a_post_and_reports_success(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof DOUBLED / sizeof *DOUBLED; i++) {
         unsigned accepted = 0;
-        bare_reply second = send_two(DOUBLED[i].id, DOUBLED[i].version, false, &accepted);
+        bare_reply second =
+            send_two_until_repeated(DOUBLED[i].id, DOUBLED[i].version, false, &accepted);
         assert_int_equal(second.code, CURLE_OK);
         assert_int_equal(second.status, 201);
         assert_int_equal(second.prereqs, 2);
@@ -288,7 +302,8 @@ static void test_prereq_guard_prevents_the_double(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof DOUBLED / sizeof *DOUBLED; i++) {
         unsigned accepted = 0;
-        bare_reply second = send_two(DOUBLED[i].id, DOUBLED[i].version, true, &accepted);
+        bare_reply second =
+            send_two_until_repeated(DOUBLED[i].id, DOUBLED[i].version, true, &accepted);
         assert_int_equal(second.code, CURLE_ABORTED_BY_CALLBACK);
         assert_int_equal(second.prereqs, 2);
         assert_int_equal(accepted, 2);
