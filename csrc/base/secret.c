@@ -50,11 +50,6 @@ tsms__secret *tsms__secret_new(tsms_str text)
     return secret;
 }
 
-tsms__secret *tsms__secret_copy(const tsms__secret *secret)
-{
-    return secret != NULL ? tsms__secret_new(tsms__secret_text(secret)) : NULL;
-}
-
 void tsms__secret_free(tsms__secret *secret)
 {
     if (secret == NULL) {

@@ -9,7 +9,6 @@ typedef struct tsms__secret tsms__secret;
 /* Copies text into memory of its own: between two inaccessible pages, locked into RAM where the
  * limit allows it and left out of core dumps. NULL without memory. */
 tsms__secret *tsms__secret_new(tsms_str text);
-tsms__secret *tsms__secret_copy(const tsms__secret *secret);
 /* Wipes and unmaps; NULL is allowed. */
 void tsms__secret_free(tsms__secret *secret);
 /* The text, ended by a NUL that len does not count; absent for NULL. Never copy it to the heap
