@@ -24,9 +24,10 @@ MODULE    := $(SHARED) -Wl,--exclude-libs,ALL
 Q         := $(if $(V),,@)
 
 pkg        = $(shell pkg-config $(1) 2>/dev/null)
-CF        := $(call pkg,--cflags libcurl libcjson libevent libevent_openssl openssl)
-CORE_LIBS := $(call pkg,--libs libcurl libcjson) -lpthread -lm
+CF        := $(call pkg,--cflags libcurl libcjson libevent libevent_openssl openssl sqlite3)
+CORE_LIBS := $(call pkg,--libs libcurl libcjson libcrypto) -lpthread -lm
 SRV_LIBS  := $(call pkg,--libs libevent libevent_openssl openssl)
+STO_LIBS  := $(call pkg,--libs sqlite3)
 
 # The two Lua worlds that modules are built for: name, pkg-config name, interpreter.
 LUAS      := lua5.4 luajit
@@ -35,25 +36,31 @@ LUA_RUN_luajit := luajit
 
 OBJ       := $(BUILD)/obj
 SRV_SRC   := $(wildcard csrc/drive/server*.c)
-CORE_SRC  := $(filter-out $(SRV_SRC),$(wildcard csrc/base/*.c csrc/config/*.c csrc/wire/*.c \
+STO_SRC   := $(wildcard csrc/drive/store*.c)
+CORE_SRC  := $(filter-out $(SRV_SRC) $(STO_SRC),$(wildcard csrc/base/*.c csrc/config/*.c csrc/wire/*.c \
              csrc/policy/*.c csrc/call/*.c csrc/drive/*.c))
 BIND_SRV  := $(wildcard csrc/bind/lua_server*.c)
-BIND_SRC  := $(filter-out $(BIND_SRV),$(wildcard csrc/bind/*.c))
+BIND_STO  := $(wildcard csrc/bind/lua_store*.c)
+BIND_SRC  := $(filter-out $(BIND_SRV) $(BIND_STO),$(wildcard csrc/bind/*.c))
 LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/resty/*.lua)
 
 core_o    := $(CORE_SRC:csrc/%.c=$(OBJ)/%.o)
 srv_o     := $(SRV_SRC:csrc/%.c=$(OBJ)/%.o)
+sto_o     := $(STO_SRC:csrc/%.c=$(OBJ)/%.o)
 
 LIB_A     := $(BUILD)/libtwilio_sms.a
 LIB_SO    := $(BUILD)/libtwilio_sms.so.$(ABI)
 SRV_A     := $(BUILD)/libtwilio_sms_server.a
 SRV_SO    := $(BUILD)/libtwilio_sms_server.so.$(ABI)
+STO_A     := $(BUILD)/libtwilio_sms_store.a
+STO_SO    := $(BUILD)/libtwilio_sms_store.so.$(ABI)
 MODULES   := $(foreach l,$(LUAS),$(BUILD)/$(l)/twilio_sms/core.so $(BUILD)/$(l)/twilio_sms/server.so \
+             $(BUILD)/$(l)/twilio_sms/store.so \
              $(BUILD)/libtwilio_sms_$(l).a $(LUA_SRC:lua/%=$(BUILD)/$(l)/%))
-EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/host
+EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/receive $(BUILD)/examples/host
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(BUILD)/twilio_sms.pc $(MODULES) $(EXAMPLES) ## build everything
+all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(BUILD)/twilio_sms.pc $(MODULES) $(EXAMPLES) ## build everything
 
 # ---- Libraries ----------------------------------------------------------------------------------
 
@@ -78,6 +85,14 @@ $(SRV_SO): $(srv_o) $(LIB_A)
 	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_server.so
 
+$(STO_A): $(sto_o)
+	@rm -f $@ && ar rcs $@ $^
+
+$(STO_SO): $(sto_o) $(LIB_A)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(STO_LIBS) $(CORE_LIBS)
+	@ln -sf $(@F) $(BUILD)/libtwilio_sms_store.so
+
 # Written each time, because PREFIX may be another one in "make install".
 .PHONY: $(BUILD)/twilio_sms.pc
 $(BUILD)/twilio_sms.pc:
@@ -85,7 +100,7 @@ $(BUILD)/twilio_sms.pc:
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: twilio_sms' 'Description: Sends and reads SMS and MMS through Twilio' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -ltwilio_sms' \
-	  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson' 'Cflags: -I$${includedir}' > $@
+	  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson libcrypto' 'Cflags: -I$${includedir}' > $@
 
 # ---- Lua modules --------------------------------------------------------------------------------
 
@@ -116,6 +131,12 @@ $(BUILD)/$(1)/twilio_sms/server.so: $(BIND_SRV:csrc/bind/%.c=$(OBJ)/$(1)/%.o) \
 	@printf '  %-4s %s\n' CC $$@
 	$$(Q)$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(SRV_LIBS) $$(CORE_LIBS)
 
+$(BUILD)/$(1)/twilio_sms/store.so: $(BIND_STO:csrc/bind/%.c=$(OBJ)/$(1)/%.o) \
+    $(OBJ)/$(1)/lua_error.o $(OBJ)/$(1)/lua_json.o $(STO_A) $(LIB_A)
+	@mkdir -p $$(@D)
+	@printf '  %-4s %s\n' CC $$@
+	$$(Q)$$(CC) $$(MODULE) $$(LDFLAGS_) $$^ -o $$@ $$(STO_LIBS) $$(CORE_LIBS)
+
 $(BUILD)/libtwilio_sms_$(1).a: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(OBJ)/$(1)/preload.o $(core_o)
 	@rm -f $$@ && ar rcs $$@ $$^
 
@@ -131,6 +152,11 @@ $(BUILD)/examples/send: examples/send.c $(LIB_A)
 	@printf '  %-4s %s\n' CC $@
 	$(Q)$(CC) $(CFLAGS_) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
+$(BUILD)/examples/receive: examples/receive.c $(SRV_A) $(LIB_A)
+	@mkdir -p $(@D)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $< -o $@ $(SRV_A) $(LIB_A) $(LDFLAGS_) $(SRV_LIBS) $(CORE_LIBS)
+
 $(BUILD)/examples/host: examples/host.c $(BUILD)/libtwilio_sms_lua5.4.a
 	@mkdir -p $(@D)
 	@printf '  %-4s %s\n' CC $@
@@ -145,10 +171,11 @@ INTEG_LIB := $(filter-out $(wildcard tests/integration/test_*.c),$(wildcard test
 INTEG     := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/test_*.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(BUILD)/tests/%: tests/%.c $(SRV_A) $(LIB_A)
+$(BUILD)/tests/%: tests/%.c $(SRV_A) $(STO_A) $(LIB_A)
 	@mkdir -p $(@D)
 	@printf '  %-4s %s\n' CC $@
-	$(Q)$(CC) $(CFLAGS_) $(CF) -Itests $< -o $@ $(SRV_A) $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) $(CORE_LIBS)
+	$(Q)$(CC) $(CFLAGS_) $(CF) -Itests $< -o $@ $(SRV_A) $(STO_A) $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) \
+	  $(STO_LIBS) $(CORE_LIBS)
 
 $(BUILD)/tests/integration/%: tests/integration/%.c $(INTEG_LIB) $(LIB_A)
 	@mkdir -p $(@D)
@@ -173,7 +200,7 @@ build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
 test: ## install what is missing, build, and run every test
 	@tests/deps.sh test
 	@$(MAKE) --no-print-directory build-tests
-	@tests/run.sh $(BUILD) c corpus integration lua examples
+	@tests/run.sh $(BUILD) c corpus integration lua crash peers examples
 
 .PHONY: test-c test-lua test-integration
 test-c: $(TESTS) ## the unit tests in C only
@@ -206,14 +233,17 @@ torture: ## every allocation of the unit scenarios fails once
 	  EXTRA_LDFLAGS='$(ASAN)' torture-run
 torture-run: $(BUILD)/tests/torture
 	$(BUILD)/tests/torture
-coverage: ## line coverage of csrc
+coverage: ## line coverage of csrc and of the Lua modules
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/cov OPT='-O0 -g' HARDEN= EXTRA_CFLAGS='--coverage -fprofile-update=atomic' \
 	  EXTRA_LDFLAGS=--coverage coverage-run
 coverage-run:
 	@find $(BUILD) -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) --no-print-directory build-tests $(BUILD)/tests/torture
-	@tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
+	@rm -rf $(BUILD)/lua_coverage && mkdir -p $(BUILD)/lua_coverage
+	@LUA_COVERAGE=$(abspath $(BUILD))/lua_coverage LUA_INIT_5_4=@$(CURDIR)/tests/coverage.lua \
+	  tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
+	@lua5.4 tests/coverage.lua $(BUILD)/lua_coverage $(BUILD)
 	@gcovr --root . --filter 'csrc/' --exclude-directories '.*obj/luajit' --sort-percentage --print-summary $(BUILD)
 FUZZ_SECONDS ?= 20
 fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
@@ -227,9 +257,9 @@ check: ## format, warnings of two compilers, layers, lint, documentation, symbol
 	@tests/check.sh $(BUILD)
 
 .PHONY: bench
-bench: ## compare with a bare libcurl loop
+bench: ## compare with a bare libcurl loop and a bare HMAC
 	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/bare_multi $(BUILD)/bench/c_api
+	@$(MAKE) --no-print-directory all $(addprefix $(BUILD)/bench/,bare_multi c_api bare_sign sign_bench webhook_load)
 	@lua5.4 tests/bench/run.lua $(BUILD)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
@@ -262,16 +292,18 @@ LUA_DIR_luajit := 5.1
 .PHONY: install
 install: all ## install under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(LIB_A) $(SRV_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(LIB_SO) $(SRV_SO) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h csrc/twilio_sms_store.h \
+	  $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(LIB_A) $(SRV_A) $(STO_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(LIB_SO) $(SRV_SO) $(STO_SO) $(DESTDIR)$(PREFIX)/lib
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so
 	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
+	ln -sf $(notdir $(STO_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_store.so
 	install -m 644 $(BUILD)/twilio_sms.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 	$(Q)$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
 	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true
-	$(Q)$(foreach l,$(LUAS),for m in core server; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
+	$(Q)$(foreach l,$(LUAS),for m in core server store; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
 	  $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_DIR_$(l))/twilio_sms/$$m.so || exit 1; done &&) true
 
 .PHONY: clean

@@ -263,7 +263,9 @@ typedef struct tsms_message_options {
     tsms_toggle send_as_mms;
     tsms_str risk_check; /* "enable" or "disable" */
     tsms_str message_intent;
-    tsms_str tags; /* a JSON object */
+    tsms_str tags;         /* a JSON object */
+    tsms_str callback_ref; /* 1 to 64 of A-Z a-z 0-9 _ -: the reference in the status callback URL;
+                              default: a random one. Needs the option callback_ref.key */
 } tsms_message_options;
 
 #define TSMS_MESSAGE_OPTIONS_INIT                                                                  \
@@ -469,6 +471,8 @@ TSMS_API tsms_outcome tsms_result_outcome(const tsms_result *result);
 TSMS_API int tsms_result_attempts(const tsms_result *result);
 /* Whether the message was found by a look-up after its own answer was lost. */
 TSMS_API bool tsms_result_verified(const tsms_result *result);
+/* SEND: the reference that its status callbacks carry; absent when there is none. */
+TSMS_API tsms_str tsms_result_callback_ref(const tsms_result *result);
 /* How many messages, media or records it holds: 1 for SEND, 0 for DELETE, a page for LIST. */
 TSMS_API size_t tsms_result_count(const tsms_result *result);
 /* False when there is no such message. */
@@ -554,6 +558,256 @@ typedef struct tsms_stats {
 
 /* Fills in the counters, which are shared where the region is, and this client's present state. */
 TSMS_API void tsms_client_stats(tsms_client *client, tsms_stats *out);
+
+/* ---- Signatures --------------------------------------------------------------------------- */
+
+/* A form parameter, decoded, or a header. */
+typedef struct tsms_param {
+    tsms_str name;
+    tsms_str value;
+} tsms_param;
+
+/* A set of auth tokens that sign webhooks, with their keys set up once: the present token, and in
+ * a rotation the next or the last one. Belongs to one thread at a time. */
+typedef struct tsms_signer tsms_signer;
+
+enum {
+    TSMS_SIGNATURE_SIZE = 29, /* 28 characters of base64 and a NUL */
+    TSMS_TOKENS_MOST = 8,     /* in one set */
+};
+
+/* mem NULL means malloc. */
+TSMS_API tsms_status tsms_signer_new(const tsms_mem *mem, tsms_signer **out, tsms_error *err);
+/* Wipes the keys. */
+TSMS_API void tsms_signer_free(tsms_signer *signer);
+/* InvalidAuthToken for an empty one, one with a NUL, and one more than TSMS_TOKENS_MOST. Adding one
+ * that is there already changes nothing. */
+TSMS_API tsms_status tsms_signer_add(tsms_signer *signer, tsms_str token, tsms_error *err);
+/* Signs as Twilio does, with the token that was added first: the URL up to its fragment, then each
+ * distinct pair once, names and values in byte order, HMAC-SHA1, base64
+ * (https://www.twilio.com/docs/usage/webhooks/webhooks-security). */
+TSMS_API tsms_status tsms_signer_sign(tsms_signer *signer, tsms_str url, const tsms_param *params,
+                                      size_t count, char out[TSMS_SIGNATURE_SIZE], tsms_error *err);
+/* The value of the query parameter bodySHA256, which a sender adds to the URL of a request whose
+ * body is no form before it signs the URL alone. */
+TSMS_API tsms_status tsms_body_sha256(tsms_str body, char out[65], tsms_error *err);
+
+/* A request as it came. Start from TSMS_SIGNED_INIT. */
+typedef struct tsms_signed {
+    size_t size;
+    tsms_str url;             /* the public one, with its query */
+    tsms_str signature;       /* the header X-Twilio-Signature */
+    tsms_str body;            /* raw bytes: a form, unless the URL has bodySHA256; absent for GET */
+    const tsms_param *params; /* instead of a body: the decoded form */
+    size_t param_count;
+} tsms_signed;
+
+#define TSMS_SIGNED_INIT                                                                           \
+    {                                                                                              \
+        .size = sizeof(tsms_signed)                                                                \
+    }
+
+/* TSMS_OK when a token of the set made this signature for the URL as it is, without its userinfo,
+ * or with its port left out or the default one added; the body is then the one that was signed,
+ * but for the borders between names and values, which the signature does not protect. Compares in
+ * constant time and fails closed. InvalidSignature otherwise, MissingFields without a signature;
+ * PayloadParseError for more than 1000 parameters. */
+TSMS_API tsms_status tsms_signer_verify(tsms_signer *signer, const tsms_signed *request,
+                                        tsms_error *err);
+/* Writes what tsms_signer_verify tried, and what would explain a failure, one line each, as
+ * NUL-terminated text cut to size. For logs and eyes: URLs in it keep the names of their query, not
+ * its values; nothing secret is shown. */
+TSMS_API void tsms_signer_explain(tsms_signer *signer, const tsms_signed *request, char *out,
+                                  size_t size);
+
+/* ---- Webhooks ----------------------------------------------------------------------------- */
+
+/* Reads what Twilio sends: whether it is genuine, for us and complete, and what it says. */
+typedef struct tsms_webhook tsms_webhook;
+
+/* Start from TSMS_WEBHOOK_OPTIONS_INIT. A number of 0 stands for its default. */
+typedef struct tsms_webhook_options {
+    size_t size;
+    const tsms_mem *mem;  /* NULL means malloc; *mem is copied, its ctx must outlive all */
+    tsms_str account_sid; /* required: the account */
+    const tsms_str *urls; /* the public URLs at which requests may arrive, their queries aside; */
+    size_t url_count;     /* none: any. A path that ends in a slash stands for all below it */
+    const tsms_str *trusted_proxies; /* addresses, or networks as "10.0.0.0/8", whose X-Forwarded */
+    size_t trusted_proxy_count;      /* headers are believed; none: nobody's */
+    size_t max_body;                 /* bytes; 65536 */
+    size_t max_fields;               /* parameters; 256, at most 1000 */
+    tsms_str shared;            /* the region that holds the replay cache; absent: one of its own */
+    int64_t replay_window_ms;   /* how long a repeat is known; 86400000 */
+    tsms_str callback_ref_key;  /* secret; with it a status callback's reference is checked */
+    bool callback_ref_required; /* a status callback without a good reference is refused */
+} tsms_webhook_options;
+
+#define TSMS_WEBHOOK_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        .size = sizeof(tsms_webhook_options)                                                       \
+    }
+
+/* Errors are InvalidOption and InvalidAccountSid. */
+TSMS_API tsms_status tsms_webhook_new(const tsms_webhook_options *options, tsms_webhook **out,
+                                      tsms_error *err);
+/* Wipes the keys. Events stay valid until they are freed. */
+TSMS_API void tsms_webhook_free(tsms_webhook *webhook);
+/* Adds a token of an account; an absent account_sid means the webhook's own. Requests of accounts
+ * without a token are refused. At most 1024 accounts are kept: the one not used for the longest
+ * time makes room. */
+TSMS_API tsms_status tsms_webhook_add_token(tsms_webhook *webhook, tsms_str account_sid,
+                                            tsms_str token, tsms_error *err);
+
+/* A request as it came. Start from TSMS_WEBHOOK_REQUEST_INIT. */
+typedef struct tsms_webhook_request {
+    size_t size;
+    tsms_str method; /* "POST" or "GET" */
+    tsms_str url;    /* the public URL; or the target alone, "/sms?a=1", to which Host, tls and,
+                        from a trusted proxy, its X-Forwarded-Proto, -Host and -Port are added */
+    bool tls;        /* for a target: whether it came over TLS to this process */
+    tsms_str peer;   /* the address that it came from, with or without a port */
+    const tsms_param *headers;
+    size_t header_count;
+    tsms_str body; /* raw bytes */
+} tsms_webhook_request;
+
+#define TSMS_WEBHOOK_REQUEST_INIT                                                                  \
+    {                                                                                              \
+        .size = sizeof(tsms_webhook_request)                                                       \
+    }
+
+/* X(id, name) */
+#define TSMS_WEBHOOK_TYPES(X)                                                                      \
+    X(UNKNOWN, "unknown") /* genuine, but neither of the others */                                 \
+    X(INBOUND, "inbound") /* a message to us */                                                    \
+    X(STATUS, "status")   /* what became of a message of ours */
+
+typedef enum tsms_webhook_type {
+#define X(id, name) TSMS_WEBHOOK_##id,
+    TSMS_WEBHOOK_TYPES(X)
+#undef X
+} tsms_webhook_type;
+
+/* "inbound". */
+TSMS_API const char *tsms_webhook_type_name(tsms_webhook_type type);
+
+/* A genuine request; owns copies of all that it shows. */
+typedef struct tsms_webhook_event tsms_webhook_event;
+
+/* Checks a request and says what it is. wall_ms is Unix time in milliseconds. On TSMS_ERROR
+ * err->http_status is what to answer, with nothing but the status: 405 (method), 413 (too large,
+ * too many fields), 400 (PayloadParseError, MissingFields) or 403 (InvalidSignature); 500 with
+ * TSMS_NOMEM. */
+TSMS_API tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request *request,
+                                       int64_t wall_ms, tsms_webhook_event **out, tsms_error *err);
+/* The account of the last request that was read, when no token is known for it: look its tokens
+ * up, add them, and read again. Absent otherwise. The sender is not known to be genuine. */
+TSMS_API tsms_str tsms_webhook_unknown_account(const tsms_webhook *webhook);
+/* As tsms_signer_explain, for the request and the public URL that was made out for it. */
+TSMS_API void tsms_webhook_explain(tsms_webhook *webhook, const tsms_webhook_request *request,
+                                   char *out, size_t size);
+TSMS_API void tsms_webhook_event_free(tsms_webhook_event *event);
+
+/* What an event says; absent strings were not there or empty. Views live as long as the event. */
+typedef struct tsms_webhook_info {
+    tsms_webhook_type type;
+    tsms_str url; /* the public one that was signed for */
+    tsms_str message_sid;
+    tsms_str account_sid;
+    tsms_str messaging_service_sid;
+    tsms_str from;
+    tsms_str to;
+    tsms_str body;
+    int num_media; /* media are the params MediaUrl0, MediaContentType0, ... */
+    int num_segments;
+    tsms_str opt_out_type; /* INBOUND: "STOP", "START" or "HELP", when Twilio acted on it */
+    tsms_str status;       /* STATUS: as it came */
+    tsms_message_status status_id;
+    int error_code; /* STATUS: why it failed; 0 for none */
+    tsms_str error_message;
+    tsms_str raw_dlr_done_date; /* STATUS: the carrier's YYMMDDhhmm */
+    int fallback_error_code;    /* not 0: this is the fallback URL, and the first one failed so */
+    tsms_str fallback_error_url;
+    tsms_str callback_ref;      /* STATUS: the reference of the message, checked */
+    tsms_str idempotency_token; /* the header; not covered by the signature */
+    tsms_str signature;
+    tsms_str json; /* the body, when it is no form */
+} tsms_webhook_info;
+
+/* Fills in what it says. */
+TSMS_API void tsms_webhook_event_read(const tsms_webhook_event *event, tsms_webhook_info *out);
+/* Parameters as they came, unknown ones too; false past the last. */
+TSMS_API bool tsms_webhook_event_param(const tsms_webhook_event *event, size_t index,
+                                       tsms_param *out);
+/* The first parameter of that name; absent when there is none. */
+TSMS_API tsms_str tsms_webhook_event_field(const tsms_webhook_event *event, const char *name);
+
+/* ---- Repeats ------------------------------------------------------------------------------ */
+
+typedef enum tsms_seen {
+    TSMS_SEEN_NEW,     /* handle it, then call tsms_webhook_finish or tsms_webhook_release */
+    TSMS_SEEN_RUNNING, /* somebody handles it: answer 503, so that the sender may try again */
+    TSMS_SEEN_DONE,    /* give the same answer again */
+} tsms_seen;
+
+/* What was answered. A body of more than 2000 bytes is not kept, nor are the bodies of very old
+ * answers: then http_status is right and body absent. */
+typedef struct tsms_webhook_answer {
+    int http_status;
+    tsms_str content_type; /* at most 60 bytes */
+    tsms_str body;
+} tsms_webhook_answer;
+
+/* Claims the right to handle what `key` stands for, such as the event's signature, over all
+ * processes that share the region. DONE fills *answer, whose views live until the next call on the
+ * webhook. A claim that nobody ended counts as RUNNING for 60 s and as NEW from then on. */
+TSMS_API tsms_seen tsms_webhook_claim(tsms_webhook *webhook, tsms_str key, int64_t wall_ms,
+                                      tsms_webhook_answer *answer);
+/* It was handled, and this is the answer to it and to each repeat. */
+TSMS_API void tsms_webhook_finish(tsms_webhook *webhook, tsms_str key, int64_t wall_ms,
+                                  const tsms_webhook_answer *answer);
+/* It was not handled: a repeat is NEW. */
+TSMS_API void tsms_webhook_release(tsms_webhook *webhook, tsms_str key);
+
+/* ---- Replies ------------------------------------------------------------------------------ */
+
+/* A TwiML document that answers an inbound message. */
+typedef struct tsms_twiml tsms_twiml;
+
+/* mem NULL means malloc. An empty document answers nothing. */
+TSMS_API tsms_status tsms_twiml_new(const tsms_mem *mem, tsms_twiml **out, tsms_error *err);
+TSMS_API void tsms_twiml_free(tsms_twiml *twiml);
+
+/* One message to send. Start from TSMS_TWIML_MESSAGE_INIT. */
+typedef struct tsms_twiml_message {
+    size_t size;
+    tsms_str body;         /* at most 1600 characters; this or media */
+    const tsms_str *media; /* http or https URLs, or paths; at most 10 */
+    size_t media_count;
+    tsms_str to;   /* default: who wrote */
+    tsms_str from; /* default: who was written to */
+    tsms_str action;
+    tsms_str method;          /* of action: "GET" or "POST" */
+    tsms_str status_callback; /* http or https URL, or a path */
+} tsms_twiml_message;
+
+#define TSMS_TWIML_MESSAGE_INIT                                                                    \
+    {                                                                                              \
+        .size = sizeof(tsms_twiml_message)                                                         \
+    }
+
+/* Adds a <Message>, of which Twilio takes 10. InvalidRecipient, InvalidSender, MessageTooLong and
+ * InvalidRequest for what Twilio would refuse or not read, and for what XML cannot hold; the
+ * document is then as it was. */
+TSMS_API tsms_status tsms_twiml_add_message(tsms_twiml *twiml, const tsms_twiml_message *message,
+                                            tsms_error *err);
+/* Adds a <Redirect>, behind which Twilio reads nothing. An absent method means POST. */
+TSMS_API tsms_status tsms_twiml_add_redirect(tsms_twiml *twiml, tsms_str url, tsms_str method,
+                                             tsms_error *err);
+/* The whole document; absent without memory. */
+TSMS_API tsms_str tsms_twiml_text(tsms_twiml *twiml);
+/* How many elements it holds. */
+TSMS_API size_t tsms_twiml_count(const tsms_twiml *twiml);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,19 @@ local function is_server(path)
     return path:find("/server", 1, true) or path:find("/lua_server", 1, true)
 end
 
+local function is_store(path)
+    return path:find("/store", 1, true) or path:find("/lua_store", 1, true)
+end
+
+-- What every module needs.
+local function is_base(path)
+    return path:find("^csrc/base/") or path == "csrc/drive/clock.c"
+end
+
+local function is_core(path)
+    return not is_server(path) and not is_store(path)
+end
+
 local sources = files "csrc/base/*.c csrc/config/*.c csrc/wire/*.c csrc/policy/*.c csrc/call/*.c csrc/drive/*.c"
 local bindings = files "csrc/bind/*.c"
 local modules = files "lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua"
@@ -49,20 +62,29 @@ build = {
     modules = {
         ["twilio_sms.core"] = {
             sources = {
-]], quoted(sources, function(p) return not is_server(p) end),
-    quoted(bindings, function(p) return not is_server(p) end), [[
+]], quoted(sources, is_core), quoted(bindings, is_core), [[
             },
             defines = { "_FORTIFY_SOURCE=2" },
-            libraries = { "curl", "cjson", "m", "pthread" },
+            libraries = { "curl", "cjson", "crypto", "m", "pthread" },
             incdirs = { "csrc" },
         },
         ["twilio_sms.server"] = {
             sources = {
-]], quoted(sources, is_server), quoted(sources, function(p) return p:find("^csrc/base/") or p == "csrc/drive/clock.c" end),
+]], quoted(sources, is_server), quoted(sources, is_base),
     quoted(bindings, function(p) return is_server(p) or p:find("lua_error", 1, true) end), [[
             },
             defines = { "_FORTIFY_SOURCE=2" },
             libraries = { "event", "event_openssl", "ssl", "crypto", "cjson", "m", "pthread" },
+            incdirs = { "csrc" },
+        },
+        ["twilio_sms.store"] = {
+            sources = {
+]], quoted(sources, is_store), quoted(sources, is_base), quoted(bindings, function(p)
+        return is_store(p) or p:find("lua_error", 1, true) or p:find("lua_json", 1, true)
+    end), [[
+            },
+            defines = { "_FORTIFY_SOURCE=2" },
+            libraries = { "sqlite3", "crypto", "cjson", "m", "pthread" },
             incdirs = { "csrc" },
         },
 ]])

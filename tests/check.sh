@@ -30,7 +30,7 @@ warnings() {
         for file in csrc/*/*.c; do
             case $file in csrc/bind/*) ;; *) [ $lua = lua5.4 ] || continue ;; esac
             "$1" -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror -O2 -fsyntax-only -Icsrc \
-                $(pkg-config --cflags libcurl libcjson libevent openssl $lua) "$file" || return 1
+                $(pkg-config --cflags libcurl libcjson libevent openssl sqlite3 $lua) "$file" || return 1
         done
     done
 }
@@ -62,7 +62,7 @@ foreign() {
     local bad=0 rule header files seen
     for rule in 'cJSON.h|csrc/base/json.c' \
         'curl/curl.h|csrc/drive/curl csrc/drive/fault.h' \
-        'event2/|csrc/drive/server' 'openssl/|csrc/drive/server' 'lua.h|csrc/bind/lua_compat.h'; do
+        'event2/|csrc/drive/server' 'openssl/|csrc/drive/server csrc/base/sha.c' 'sqlite3.h|csrc/drive/store' 'lua.h|csrc/bind/lua_compat.h'; do
         header=${rule%%|*}
         files=${rule#*|}
         for seen in $(grep -lE "^#include <([a-z0-9]*/)?$header" csrc/*/*.[ch] csrc/*.h); do
@@ -87,12 +87,12 @@ headers() {
 
 symbols() {
     local bad=0 symbol
-    for symbol in $(nm -D --defined-only "$build"/libtwilio_sms.so.0 "$build"/libtwilio_sms_server.so.0 |
+    for symbol in $(nm -D --defined-only "$build"/libtwilio_sms{,_server,_store}.so.0 |
         awk '$2 ~ /[A-Z]/ && NF == 3 {print $3}' | sort -u); do
         grep -qE "\\b$symbol\\b" csrc/twilio_sms*.h || { echo "$symbol is visible, but in no header"; bad=1; }
     done
-    for symbol in $(grep -ohE '\btsms_[a-z0-9_]+\(' csrc/twilio_sms.h csrc/twilio_sms_server.h | tr -d '(' | sort -u); do
-        nm -D --defined-only "$build"/libtwilio_sms.so.0 "$build"/libtwilio_sms_server.so.0 | grep -q " $symbol\$" ||
+    for symbol in $(grep -ohE '\btsms_[a-z0-9_]+\(' csrc/twilio_sms.h csrc/twilio_sms_{server,store}.h | tr -d '(' | sort -u); do
+        nm -D --defined-only "$build"/libtwilio_sms{,_server,_store}.so.0 | grep -q " $symbol\$" ||
             { echo "$symbol is in a header, but not visible"; bad=1; }
     done
     return $bad
@@ -123,8 +123,12 @@ generated() {
 documented() {
     awk '/^TSMS_API/ && prev !~ /\*\/$/ && prev !~ /^TSMS_API/ && prev !~ /^ / {print FILENAME ": " $0; bad = 1}
          NF {prev = $0} END {exit bad}' csrc/twilio_sms*.h &&
-        awk '/^function (M|Client)[.:][a-z]/ && prev !~ /^--/ {print FILENAME ": " $0; bad = 1}
-             {prev = $0} END {exit bad}' lua/twilio_sms/init.lua lua/twilio_sms/client.lua lua/twilio_sms/loop.lua
+        awk '/^function [A-Z][a-z]*[.:][a-z]/ && !/^function Drive/ && prev !~ /^--/ {
+                 print FILENAME ": " $0; bad = 1
+             }
+             {prev = $0} END {exit bad}' lua/twilio_sms/{init,client,loop,content,listener,memory,optout}.lua \
+            lua/twilio_sms/{quiet_hours,reply,signature,store_conformance,template,track,twiml,webhook}.lua \
+            lua/twilio_sms/sim/server.lua
 }
 
 words() {

@@ -6,12 +6,13 @@ set -eu
 # For building and the demo; then what the tests add, the checks, and the benchmark.
 packages=(
     gcc make pkg-config ca-certificates openssl
-    libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev
+    libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev libsqlite3-dev
     lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson
 )
 level=${1:-build}
 case $level in test | check | bench)
-    packages+=(curl lua-busted libcmocka-dev libnghttp2-dev)
+    packages+=(curl lua-busted libcmocka-dev libnghttp2-dev python3 python3-twilio)
+    command -v npm > /dev/null || packages+=(nodejs npm)
     ;;
 esac
 case $level in check | bench)

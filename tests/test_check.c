@@ -229,6 +229,15 @@ static void callbacks_are_web_addresses(void **state)
     tsms_config_free(config);
 }
 
+static void the_key_of_references_is_long_enough(void **state)
+{
+    GOOD("callback_ref.key", "0123456789abcdef", "a key, which may hold spaces");
+    BAD("callback_ref.key", TSMS_KIND_INVALID_OPTION,
+        "option 'callback_ref.key' must be at least 16 bytes long, got 15; openssl rand -hex 16 "
+        "makes a good one",
+        "0123456789abcde");
+}
+
 static void names_have_their_shape(void **state)
 {
     const tsms_kind kind = TSMS_KIND_INVALID_OPTION;
@@ -293,6 +302,7 @@ int main(void)
         cmocka_unit_test(the_base_url_is_https_and_nothing_more),
         cmocka_unit_test(proxies_have_a_known_scheme),
         cmocka_unit_test(callbacks_are_web_addresses),
+        cmocka_unit_test(the_key_of_references_is_long_enough),
         cmocka_unit_test(names_have_their_shape),
         cmocka_unit_test(the_sender_is_left_alone),
         cmocka_unit_test(the_ca_file_can_be_read),

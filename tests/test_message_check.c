@@ -233,6 +233,19 @@ static void test_status_callback(void **state)
     assert_refused(message, INVALID_REQUEST, "4001 characters");
 }
 
+static void test_callback_ref(void **state)
+{
+    tsms_message_options message = good();
+    message.callback_ref = TSMS__STR("order-17_B");
+    assert_refused(message, INVALID_REQUEST, "callback_ref needs status_callback");
+    message.status_callback = TSMS__STR("https://example.com/");
+    assert_accepted(message);
+    message.callback_ref = TSMS__STR("order 17");
+    assert_refused(message, INVALID_REQUEST, "callback_ref is not 1 to 64 of A-Z a-z 0-9 _ -");
+    message.callback_ref = TSMS__STR("");
+    assert_accepted(message);
+}
+
 static void test_words(void **state)
 {
     tsms_message_options message = good();
@@ -338,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_sids),
         cmocka_unit_test(test_json_parameters),
         cmocka_unit_test(test_status_callback),
+        cmocka_unit_test(test_callback_ref),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_toggles),

@@ -189,6 +189,15 @@ static void test_requests_outlive_their_server(void **state)
     tsms_server_free(NULL);
 }
 
+static void test_a_stopped_server_without_connections_does_not_wait(void **state)
+{
+    tsms_server *server = start_plain();
+    tsms_server_stop(server);
+    tsms_server_step(server, 600000); /* the runner's own time limit would end it otherwise */
+    assert_int_equal(tsms_server_connections(server), 0);
+    tsms_server_free(server);
+}
+
 static void test_stopping_lets_requests_end(void **state)
 {
     tsms_server *server = start_plain();
@@ -395,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_nobody_reads),
         cmocka_unit_test(test_requests_outlive_their_server),
         cmocka_unit_test(test_stopping_lets_requests_end),
+        cmocka_unit_test(test_a_stopped_server_without_connections_does_not_wait),
         cmocka_unit_test(test_more_connections_than_allowed_wait),
         cmocka_unit_test(test_accepting_pauses_without_descriptors),
         cmocka_unit_test(test_a_foreign_loop_can_wait),

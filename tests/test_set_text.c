@@ -74,6 +74,7 @@ static void malformed_texts_are_refused(void **state)
         {"from", TSMS_KIND_INVALID_PHONE_NUMBER},
         {"proxy", TSMS_KIND_INVALID_OPTION},
         {"callback_urls", TSMS_KIND_INVALID_OPTION},
+        {"callback_ref.key", TSMS_KIND_INVALID_OPTION},
     };
     static const struct {
         tsms_str value;

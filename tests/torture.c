@@ -9,6 +9,9 @@
 #include "drive/curl_global.h"
 #include "wire/form.h"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
 /* ---- Judging ------------------------------------------------------------------------------- */
 
 static const char *scenario_name;
@@ -173,8 +176,8 @@ static void sending_with_everything(void)
                                     {"https://example.com/2.png", 25}};
     static const tsms_str actions[] = {{"geo:1,2", 7}};
     virtual_driver d;
-    if (!open_client(&d,
-                     "from=+15005550006 rate.unit=segment status_callback=https://example.com/")) {
+    if (!open_client(&d, "from=+15005550006 rate.unit=segment status_callback=https://example.com/ "
+                         "callback_ref.key=a-secret-of-some-length")) {
         return;
     }
     tsms_message_options m = TSMS_MESSAGE_OPTIONS_INIT;
@@ -201,6 +204,7 @@ static void sending_with_everything(void)
     m.send_at = d.now.wall_ms / 1000 + 3600;
     m.risk_check = tsms_str_from("enable");
     m.tags = tsms_str_from("{\"a\":\"b\"}");
+    m.callback_ref = tsms_str_from("order-17");
     uint64_t id;
     tsms_error err;
     (void)done(virtual_submit(&d, &m, 0, &id, &err), &err);
@@ -360,6 +364,70 @@ static void forms(void)
     tsms__buf_free(&form);
 }
 
+/* A receiver is made, told its tokens, reads, explains and remembers; what was out of memory once
+ * works the next time. */
+static void webhooks(void)
+{
+    static const tsms_str urls[] = {{"https://Hooks.example.com/sms", 29}};
+    static const tsms_str proxies[] = {{"10.0.0.0/8", 10}};
+    static const char body[] = "MessageSid=" VIRTUAL_SID "&AccountSid=" VIRTUAL_ACCOUNT
+                               "&MessageStatus=sent&Note=gr%C3%BC%C3%9F";
+    tsms_webhook_options options = TSMS_WEBHOOK_OPTIONS_INIT;
+    options.account_sid = tsms_str_from(VIRTUAL_ACCOUNT);
+    options.urls = urls;
+    options.url_count = 1;
+    options.trusted_proxies = proxies;
+    options.trusted_proxy_count = 1;
+    options.callback_ref_key = tsms_str_from("a key of our own");
+    tsms_param fields[] = {{tsms_str_from("MessageSid"), tsms_str_from(VIRTUAL_SID)},
+                           {tsms_str_from("AccountSid"), tsms_str_from(VIRTUAL_ACCOUNT)},
+                           {tsms_str_from("MessageStatus"), tsms_str_from("sent")},
+                           {tsms_str_from("Note"), tsms_str_from("gr\xc3\xbc\xc3\x9f")}};
+    tsms_str token = tsms_str_from("0123456789abcdef0123456789abcdef");
+    tsms_str own = {NULL, 0};
+    char signature[TSMS_SIGNATURE_SIZE];
+    tsms_error err;
+    tsms_signer *signer = NULL;
+    bool is_signed = done(tsms_signer_new(NULL, &signer, &err), &err) &&
+                     done(tsms_signer_add(signer, token, &err), &err) &&
+                     done(tsms_signer_sign(signer, urls[0], fields, 4, signature, &err), &err);
+    tsms_signer_free(signer);
+    tsms_webhook *webhook = NULL;
+    if (!is_signed || !done(tsms_webhook_new(&options, &webhook, &err), &err)) {
+        return;
+    }
+    tsms_param headers[] = {
+        {tsms_str_from("Host"), tsms_str_from("app")},
+        {tsms_str_from("X-Forwarded-Host"), tsms_str_from("hooks.example.com")},
+        {tsms_str_from("X-Forwarded-Proto"), tsms_str_from("https")},
+        {tsms_str_from("Content-Type"), tsms_str_from("application/x-www-form-urlencoded")},
+        {tsms_str_from("X-Twilio-Signature"), tsms_str_from(signature)}};
+    tsms_webhook_request request = TSMS_WEBHOOK_REQUEST_INIT;
+    request.method = tsms_str_from("POST");
+    request.url = tsms_str_from("/sms");
+    request.peer = tsms_str_from("10.0.0.1:5000");
+    request.headers = headers;
+    request.header_count = 5;
+    request.body = tsms_str_from(body);
+    if (done(tsms_webhook_add_token(webhook, own, token, &err), &err)) {
+        char text[2048];
+        for (int i = 0; i < 2; i++) {
+            tsms_webhook_event *event = NULL;
+            if (done(tsms_webhook_read(webhook, &request, 1000, &event, &err), &err)) {
+                REQUIRE(tsms_webhook_event_field(event, "Note").len == 6);
+                tsms_webhook_event_free(event);
+            }
+            tsms_webhook_explain(webhook, &request, text, sizeof text);
+        }
+        tsms_webhook_answer answer = {.http_status = 204};
+        tsms_str key = tsms_str_from(signature);
+        REQUIRE(tsms_webhook_claim(webhook, key, 1000, &answer) == TSMS_SEEN_NEW || failed);
+        tsms_webhook_finish(webhook, key, 1000, &answer);
+        REQUIRE(tsms_webhook_claim(webhook, key, 1000, &answer) == TSMS_SEEN_DONE || failed);
+    }
+    tsms_webhook_free(webhook);
+}
+
 /* The real driver, towards a port of this machine at which nobody listens. It is freed after a few
  * steps, wherever its requests are then. */
 static void real_driver(void)
@@ -414,8 +482,16 @@ static const struct {
     {"waiting_with_checks", waiting_with_checks},
     {"freed_in_the_middle", freed_in_the_middle},
     {"forms", forms},
+    {"webhooks", webhooks},
     {"real_driver", real_driver},
 };
+
+/* What OpenSSL keeps of a run: errors of this thread, and digests that were looked up. */
+static void forget_cached(void)
+{
+    OPENSSL_thread_stop();
+    require(EVP_set_default_properties(NULL, "") == 1, "the cache is emptied", __LINE__);
+}
 
 static void run_once(size_t scenario, size_t n, bool all_behind)
 {
@@ -427,6 +503,7 @@ static void run_once(size_t scenario, size_t n, bool all_behind)
     armed = true;
     scenarios[scenario].run();
     armed = false;
+    forget_cached();
     require(live == 0, "no leak", 0);
 }
 
@@ -436,6 +513,9 @@ int main(void)
     size_t allocations = 0;
     (void)tsms__curl_global_init(); /* what stays for good */
     real_driver();
+    webhooks();
+    (void)EVP_MD_fetch(NULL, "no such digest", NULL); /* makes it list all that it has */
+    forget_cached();
     for (size_t i = 0; i < count; i++) {
         run_once(i, 0, false); /* without a failure it succeeds */
         for (int all_behind = 0; all_behind < 2; all_behind++) {

@@ -2,8 +2,13 @@
 #include "../twilio_sms_lua.h"
 #include "lua_client.h"
 #include "lua_error.h"
+#include "lua_json.h"
 #include "lua_poll.h"
+#include "lua_post.h"
+#include "lua_signature.h"
 #include "lua_text.h"
+#include "lua_twiml.h"
+#include "lua_webhook.h"
 
 TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
 {
@@ -12,6 +17,11 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_text(L);
     tsms__lua_open_poll(L);
     tsms__lua_open_client(L);
+    tsms__lua_open_signature(L);
+    tsms__lua_open_webhook(L);
+    tsms__lua_open_twiml(L);
+    tsms__lua_open_json(L);
+    tsms__lua_open_post(L);
     lua_pushstring(L, tsms_version());
     lua_setfield(L, -2, "version");
     return 1;

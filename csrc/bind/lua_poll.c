@@ -28,9 +28,16 @@ static int poll_now_ms(lua_State *L)
     return 1;
 }
 
+/* time_ms(): Unix time in milliseconds. */
+static int poll_time_ms(lua_State *L)
+{
+    tsms__lua_push_int(L, tsms__clock_now().wall_ms);
+    return 1;
+}
+
 void tsms__lua_open_poll(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"poll", poll_wait}, {"now_ms", poll_now_ms}, {NULL, NULL}};
+        {"poll", poll_wait}, {"now_ms", poll_now_ms}, {"time_ms", poll_time_ms}, {NULL, NULL}};
     tsms__lua_setfuncs(L, functions);
 }

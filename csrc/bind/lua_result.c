@@ -134,6 +134,11 @@ int tsms__lua_push_result(lua_State *L, const tsms_result *result)
         lua_setfield(L, -2, "attempts");
         lua_pushboolean(L, result->verified);
         lua_setfield(L, -2, "verified");
+        tsms_str ref = tsms_result_callback_ref(result);
+        if (ref.len > 0) {
+            lua_pushlstring(L, ref.ptr, ref.len);
+            lua_setfield(L, -2, "callback_ref");
+        }
     }
     return 1;
 }

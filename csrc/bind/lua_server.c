@@ -225,6 +225,20 @@ static int server_tostring(lua_State *L)
     return 1;
 }
 
+/* server:catch_signals(): SIGTERM and SIGINT are a wish from now on, which signalled() tells. */
+static int server_catch_signals(lua_State *L)
+{
+    tsms_error err;
+    tsms_status status = tsms_server_catch_signals(check_server(L), &err);
+    return status == TSMS_OK ? 0 : tsms__lua_fail(L, status, &err);
+}
+
+static int server_signalled(lua_State *L)
+{
+    lua_pushboolean(L, tsms_server_signalled(check_server(L)));
+    return 1;
+}
+
 /* input_closed(): whether standard input is at its end. A server that was started by another
  * program asks it now and then, so as not to outlive that program. What can be read is thrown away.
  */
@@ -247,12 +261,14 @@ static void open_server_class(lua_State *L)
                                     {"__tostring", server_tostring},
                                     {NULL, NULL}};
     static const luaL_Reg methods[] = {{"ca_file", server_ca_file},
+                                       {"catch_signals", server_catch_signals},
                                        {"close", server_close},
                                        {"connections", server_connections},
                                        {"events", server_events},
                                        {"next", server_next},
                                        {"pollfd", server_pollfd},
                                        {"port", server_port},
+                                       {"signalled", server_signalled},
                                        {"step", server_step},
                                        {"stop", server_stop},
                                        {"timeout", server_timeout},

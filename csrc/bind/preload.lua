@@ -9,7 +9,8 @@ end
 local function bytes_of(text)
     local out = {}
     for i = 1, #text do
-        out[i] = text:byte(i)
+        local byte = text:byte(i)
+        out[i] = byte < 128 and byte or byte - 256 -- as a signed char
         if i % 20 == 0 then
             out[i] = out[i] .. "\n"
         end
@@ -25,10 +26,10 @@ print [[
 ]]
 for i, path in ipairs(arg) do
     local file = assert(io.open(path, "rb"))
-    print(("static const char source_%d[] = {%s};\n"):format(i, bytes_of(file:read("a"))))
+    print(("static const signed char source_%d[] = {%s};\n"):format(i, bytes_of(file:read("a"))))
     file:close()
 end
-print "static const struct {\n    const char *name, *source;\n    size_t size;\n} modules[] = {"
+print "static const struct {\n    const char *name;\n    const signed char *source;\n    size_t size;\n} modules[] = {"
 for i, path in ipairs(arg) do
     print(('    {"%s", source_%d, sizeof source_%d},'):format(module_name(path), i, i))
 end
@@ -38,7 +39,8 @@ print [[
 static int load_module(lua_State *L)
 {
     size_t i = (size_t)lua_tonumber(L, lua_upvalueindex(1));
-    if (luaL_loadbuffer(L, modules[i].source, modules[i].size, modules[i].name) != 0) {
+    const char *source = (const char *)modules[i].source;
+    if (luaL_loadbuffer(L, source, modules[i].size, modules[i].name) != 0) {
         return lua_error(L);
     }
     lua_pushstring(L, modules[i].name);

@@ -134,6 +134,10 @@ tsms_status tsms__call_begin(tsms__call *call, uint64_t id, const tsms_request *
     call->id = id;
     call->result->call_id = id;
     call->result->operation = request->operation;
+    if (request->operation == TSMS_OP_SEND && request->message->callback_ref.len > 0) {
+        memcpy(call->result->callback_ref, request->message->callback_ref.ptr,
+               request->message->callback_ref.len); /* it was checked: at most as long as an id */
+    }
     call->phase = tsms__call_creates(call) ? TSMS__PHASE_CHECK : TSMS__PHASE_READY;
     return TSMS_OK;
 }

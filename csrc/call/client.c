@@ -5,6 +5,7 @@
 #include "../wire/phone.h"
 #include "dispatch.h"
 #include "permit.h"
+#include "reference.h"
 #include "report.h"
 
 enum {
@@ -52,6 +53,7 @@ static tsms_status allocate_parts(tsms_client *client, tsms_error *err)
 {
     const tsms_config *config = client->config;
     tsms__buf_init(&client->origin, &client->mem);
+    tsms__buf_init(&client->callback, &client->mem);
     tsms__timers_init(&client->timers, &client->mem);
     tsms_status status =
         tsms__region_open(config->shared, config->account_sid, &client->region, err);
@@ -69,6 +71,13 @@ static tsms_status allocate_parts(tsms_client *client, tsms_error *err)
     client->events = tsms__events_new(&client->mem);
     client->claims = tsms__calloc(&client->mem, 1, sizeof *client->claims);
     tsms__origin_add(&client->origin, config->base_url, config->region, config->edge);
+    tsms_str ref_key = tsms__secret_text(config->callback_ref.key);
+    if (ref_key.ptr != NULL) {
+        client->ref_key = tsms__hmac_new(&client->mem, TSMS__SHA256, ref_key);
+        if (client->ref_key == NULL) {
+            return tsms__error_nomem(err);
+        }
+    }
     if (client->queue == NULL || client->events == NULL || client->claims == NULL ||
         tsms__buf_z(&client->origin) == NULL) {
         return tsms__error_nomem(err);
@@ -145,6 +154,8 @@ void tsms__client_free(tsms_client *client)
     tsms__events_free(client->events);
     tsms__free(&client->mem, client->claims);
     tsms__buf_free(&client->origin);
+    tsms__buf_free(&client->callback);
+    tsms__hmac_free(client->ref_key);
     tsms__region_close(client->region);
     tsms_config_free(client->config);
     tsms_mem mem = client->mem;
@@ -206,14 +217,10 @@ static void fill_defaults(const tsms_config *config, tsms_message_options *messa
     }
 }
 
+/* The request has been checked. */
 static tsms_status submit(tsms_client *client, const tsms_request *request, tsms__now now,
                           uint64_t *call_id, tsms_error *err)
 {
-    tsms_status status = tsms__request_check(request, tsms_str_from(client->config->account_sid),
-                                             now.wall_ms / 1000, err);
-    if (status != TSMS_OK) {
-        return status;
-    }
     size_t waiting = tsms__client_waiting(client);
     if (waiting >= (size_t)client->config->rate.max_queue ||
         (client->free.count == 0 && client->slot_count >= SLOT_LIMIT)) {
@@ -226,7 +233,7 @@ static tsms_status submit(tsms_client *client, const tsms_request *request, tsms
     }
     client->generation = (client->generation + 1) % GENERATIONS;
     uint64_t id = client->generation << SLOT_BITS | call->slot;
-    status = tsms__call_begin(call, id, request, client->config, now, err);
+    tsms_status status = tsms__call_begin(call, id, request, client->config, now, err);
     if (status != TSMS_OK) {
         tsms__list_push(&client->free, call);
         return status;
@@ -243,6 +250,7 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
     tsms__error_clear(err);
     tsms_request request;
     tsms_message_options message;
+    char own_ref[TSMS__RANDOM_REF_SIZE];
     tsms_status status = tsms__request_read(given, &request, err);
     if (status == TSMS_OK && request.operation == TSMS_OP_SEND && request.message != NULL) {
         status = tsms__message_read(request.message, &message, err);
@@ -250,6 +258,13 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
     }
     if (status == TSMS_OK && request.message == &message) {
         fill_defaults(client->config, &message);
+    }
+    if (status == TSMS_OK) {
+        status = tsms__request_check(&request, tsms_str_from(client->config->account_sid),
+                                     now.wall_ms / 1000, err);
+    }
+    if (status == TSMS_OK && request.message == &message) {
+        status = tsms__reference_add(client, &message, now, own_ref, err);
     }
     if (status == TSMS_OK) {
         status = submit(client, &request, now, call_id, err);

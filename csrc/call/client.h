@@ -32,7 +32,9 @@ struct tsms_client {
     tsms__rand rand;
     tsms__events *events;
     tsms__claims *claims;
-    tsms_buf origin; /* "https://api.twilio.com", ends in NUL */
+    tsms_buf origin;     /* "https://api.twilio.com", ends in NUL */
+    tsms__hmac *ref_key; /* of the option callback_ref.key; NULL: callbacks carry no reference */
+    tsms_buf callback;   /* the status callback URL with its reference, while a message is taken */
 
     bool checks;
     tsms__call **slots; /* every call ever made, in use or free */

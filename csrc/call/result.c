@@ -44,6 +44,11 @@ bool tsms_result_verified(const tsms_result *result)
     return result->verified;
 }
 
+tsms_str tsms_result_callback_ref(const tsms_result *result)
+{
+    return tsms_str_from(result->callback_ref[0] != '\0' ? result->callback_ref : NULL);
+}
+
 size_t tsms_result_count(const tsms_result *result)
 {
     return result->verified ? 1 : result->records.count;

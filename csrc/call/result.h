@@ -2,6 +2,7 @@
 #ifndef TSMS_CALL_RESULT_H
 #define TSMS_CALL_RESULT_H
 
+#include "../wire/callback_ref.h"
 #include "../wire/response.h"
 
 struct tsms_result {
@@ -11,6 +12,7 @@ struct tsms_result {
     tsms_outcome outcome;
     int attempts;
     bool verified;
+    char callback_ref[TSMS__REF_ID_MOST + 1]; /* ends in NUL; empty: none */
     bool failed;
     tsms_error error;
     tsms__records records;

@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "tsms" and the number of this layout; a change of struct tsms__region raises the number. */
-#define LAYOUT UINT64_C(0x746D736D00000001)
+/* "tsms" and the number of this layout; a change of struct tsms__region, or of what
+ * lies behind it, raises the number. */
+#define LAYOUT UINT64_C(0x746D736D00000002)
 
 enum {
     SENDERS = 4096, /* keyed for good: an account owns few numbers */
@@ -35,6 +36,14 @@ struct tsms__region {
     tsms__cell overflow[OVERFLOW_CELLS];
     tsms__cell recipients[RECIPIENTS];
 };
+
+/* The table of webhooks lies behind the struct, on a cache line of its own. */
+enum { REPLAY_AT = (sizeof(tsms__region) + 63) / 64 * 64 };
+
+static size_t region_size(void)
+{
+    return REPLAY_AT + tsms__replay_size();
+}
 
 /* The account is part of the name, because limits and breaker are those of one account. */
 static void region_path(const char *name, const char *account_sid, char *path, size_t size)
@@ -72,7 +81,7 @@ static tsms_status map_named(const char *name, const char *account_sid, void **o
                                "choose another name",
                                name);
     }
-    if (info.st_size != 0 && info.st_size != (off_t)sizeof(tsms__region)) {
+    if (info.st_size != 0 && info.st_size != (off_t)region_size()) {
         close(fd);
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
                                "shared region '%s' was made by another version; choose another "
@@ -80,11 +89,11 @@ static tsms_status map_named(const char *name, const char *account_sid, void **o
                                name);
     }
     /* With ftruncate alone a full file system would show itself as a SIGBUS, later. */
-    errno = posix_fallocate(fd, 0, (off_t)sizeof(tsms__region));
+    errno = posix_fallocate(fd, 0, (off_t)region_size());
     if (errno != 0) {
         return open_error(fd, name, "cannot make room for it", err);
     }
-    *out = mmap(NULL, sizeof(tsms__region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    *out = mmap(NULL, region_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (*out == MAP_FAILED) {
         return open_error(fd, name, "cannot map it", err);
     }
@@ -97,8 +106,8 @@ tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__r
 {
     void *block;
     if (name == NULL || name[0] == '\0') {
-        block = mmap(NULL, sizeof(tsms__region), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+        block =
+            mmap(NULL, region_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (block == MAP_FAILED) {
             return tsms__error_nomem(err);
         }
@@ -111,7 +120,7 @@ tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__r
     tsms__region *region = block;
     uint64_t layout = 0;
     if (!atomic_compare_exchange_strong(&region->layout, &layout, LAYOUT) && layout != LAYOUT) {
-        munmap(block, sizeof(tsms__region));
+        munmap(block, region_size());
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
                                "shared region '%s' was made by another version; choose another "
                                "name for 'shared'",
@@ -124,7 +133,7 @@ tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__r
 void tsms__region_close(tsms__region *region)
 {
     if (region != NULL) {
-        munmap(region, sizeof *region);
+        munmap(region, region_size());
     }
 }
 
@@ -236,4 +245,9 @@ void tsms__region_count(tsms__region *region, tsms__counter counter)
 uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter)
 {
     return atomic_load_explicit(&region->counters[counter], memory_order_relaxed);
+}
+
+tsms__replay *tsms__region_replay(tsms__region *region)
+{
+    return (tsms__replay *)(void *)((char *)region + REPLAY_AT);
 }

@@ -9,6 +9,7 @@
 #include "../base/err.h"
 #include "../policy/breaker.h"
 #include "../policy/limiter.h"
+#include "replay.h"
 
 typedef enum tsms__counter {
 #define X(name, text) TSMS__COUNT_##name,
@@ -52,6 +53,9 @@ int64_t tsms__region_quota_left(tsms__region *region, int64_t capacity);
 /* Takes cost if that much is left; never deducts while refusing. */
 bool tsms__region_quota_take(tsms__region *region, int64_t capacity, int64_t cost);
 void tsms__region_quota_give(tsms__region *region, int64_t amount);
+
+/* The table of webhooks that were handled. */
+tsms__replay *tsms__region_replay(tsms__region *region);
 
 void tsms__region_count(tsms__region *region, tsms__counter counter);
 uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter);

@@ -183,6 +183,20 @@ static tsms_status check_callbacks(const tsms_config *config, tsms_error *err)
     return status;
 }
 
+/* As long as a digest's half: a shorter key is easier to guess than what it signs. */
+static tsms_status check_callback_ref(const tsms_config *config, tsms_error *err)
+{
+    enum { LEAST = 16 };
+    tsms_str key = tsms__secret_text(config->callback_ref.key);
+    if (key.ptr != NULL && key.len < LEAST) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                               "option 'callback_ref.key' must be at least %d bytes long, got %zu; "
+                               "openssl rand -hex 16 makes a good one",
+                               LEAST, key.len);
+    }
+    return TSMS_OK;
+}
+
 /* One label of a host name (RFC 1123, section 2.1). */
 static bool is_label(tsms_str text)
 {
@@ -196,7 +210,7 @@ static bool is_label(tsms_str text)
 }
 
 /* It becomes the name of a shared memory object, where a slash or a leading dot has a meaning. */
-static bool is_region_name(tsms_str text)
+bool tsms__region_name_is(tsms_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (!is_alnum(text.ptr[i]) && strchr("._-", text.ptr[i]) == NULL) {
@@ -221,7 +235,7 @@ static tsms_status check_names(const tsms_config *config, tsms_error *err)
     if (edge.ptr != NULL && !is_label(edge)) {
         return invalid(err, "edge", "must be the name of an edge, such as dublin");
     }
-    if (shared.ptr != NULL && !is_region_name(shared)) {
+    if (shared.ptr != NULL && !tsms__region_name_is(shared)) {
         return invalid(err, "shared",
                        "must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and not begin with a "
                        "dot");
@@ -240,8 +254,8 @@ static tsms_status check_files(const tsms_config *config, tsms_error *err)
 tsms_status tsms__config_check(const tsms_config *config, tsms_error *err)
 {
     static tsms_status (*const checks[])(const tsms_config *, tsms_error *) = {
-        check_account,   check_credentials, check_base_url, check_proxy,
-        check_callbacks, check_names,       check_files,
+        check_account,   check_credentials,  check_base_url, check_proxy,
+        check_callbacks, check_callback_ref, check_names,    check_files,
     };
     tsms_status status = TSMS_OK;
     for (size_t i = 0; i < sizeof checks / sizeof *checks && status == TSMS_OK; i++) {

@@ -61,6 +61,10 @@ struct tsms_config {
     int64_t in_doubt; /* tsms__in_doubt */
     char *status_callback;
     tsms__texts callback_urls;
+    struct {
+        tsms__secret *key;
+        int64_t lifetime_ms;
+    } callback_ref;
     char *shared;
     int64_t seed; /* 0: take one from the system */
     struct {
@@ -135,6 +139,8 @@ const tsms__env_var *tsms__env_vars(size_t *count);
  * files usable, https only. The shape of `from` is not looked at: the wire layer knows addresses.
  */
 tsms_status tsms__config_check(const tsms_config *config, tsms_error *err);
+/* Whether text may be the name of a shared region. */
+bool tsms__region_name_is(tsms_str text);
 /* A deep copy; *out is NULL without memory. */
 tsms_status tsms__config_copy(const tsms_config *config, tsms_config **out);
 

@@ -102,7 +102,7 @@ static tsms_status keep_word(tsms_config *config, const tsms__prop *prop, tsms_s
 /* The kind that a malformed text of this option deserves. */
 static tsms_kind text_kind(const tsms__prop *prop)
 {
-    if (prop->type == TSMS__PROP_SECRET) {
+    if (strcmp(prop->key, "auth_token") == 0 || strcmp(prop->key, "api_secret") == 0) {
         return TSMS_KIND_INVALID_AUTH_TOKEN;
     }
     if (strcmp(prop->key, "account_sid") == 0) {

@@ -1,8 +1,9 @@
-/* Reads the clocks and the system's randomness. */
-#define _GNU_SOURCE /* clock_gettime, getrandom */
+/* Reads the clocks, and draws a seed. */
+#define _GNU_SOURCE /* clock_gettime */
 #include "clock.h"
 
-#include <sys/random.h>
+#include "../base/entropy.h"
+
 #include <time.h>
 
 static int64_t read_ms(clockid_t clock)
@@ -20,7 +21,7 @@ tsms__now tsms__clock_now(void)
 uint64_t tsms__clock_seed(void)
 {
     uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed || seed == 0) {
+    if (!tsms__entropy(&seed, sizeof seed) || seed == 0) {
         /* Only jitter depends on it: a seed that differs between processes is enough. */
         tsms__now now = tsms__clock_now();
         seed = (uint64_t)now.wall_ms * 2 + 1;

@@ -165,6 +165,7 @@ static void free_loop(tsms_server *server)
     if (server->arrived != NULL) {
         event_free(server->arrived);
     }
+    tsms__signals_free(server);
     if (server->scratch != NULL) {
         evbuffer_free(server->scratch);
     }
@@ -259,23 +260,28 @@ static void turn(tsms_server *server, int64_t now_ms, int64_t until_ms)
     event_del(server->wake);
 }
 
+static bool can_come(const tsms_server *server)
+{
+    return !server->stopping || server->busy.first != NULL || server->idle.first != NULL;
+}
+
 void tsms_server_step(tsms_server *server, int timeout_ms)
 {
     tsms__sigpipe saved = tsms__sigpipe_block();
     int64_t now_ms = tsms__clock_now().mono_ms;
     int64_t end_ms = timeout_ms < 0 ? INT64_MAX : now_ms + timeout_ms;
+    bool was_signalled = server->signalled;
     bool waiting = true;
     while (waiting) {
         int64_t due_ms = tsms__connections_due_ms(server);
-        if (server->ready_first != NULL) {
+        if (server->ready_first != NULL || !can_come(server)) {
             due_ms = now_ms;
         }
         turn(server, now_ms, due_ms < end_ms ? due_ms : end_ms);
         tsms__connections_tend(server);
         now_ms = tsms__clock_now().mono_ms;
-        bool can_come =
-            !server->stopping || server->busy.first != NULL || server->idle.first != NULL;
-        waiting = server->ready_first == NULL && now_ms < end_ms && can_come;
+        waiting = server->ready_first == NULL && now_ms < end_ms && can_come(server) &&
+                  server->signalled == was_signalled;
     }
     tsms__sigpipe_restore(&saved);
 }

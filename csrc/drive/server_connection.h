@@ -34,6 +34,8 @@ struct tsms__connection {
     tsms_server_request *request;        /* which nobody has answered yet */
 };
 
+enum { TSMS__SIGNALS = 2 };
+
 struct tsms_server {
     tsms_mem mem;
     size_t max_connections;
@@ -61,7 +63,12 @@ struct tsms_server {
     tsms__connection **by_fd;
     size_t by_fd_room;
     tsms_server_request *ready_first, *ready_last;
+    struct event *signals[TSMS__SIGNALS];
+    bool signalled;
 };
+
+/* Gives the signals back that tsms_server_catch_signals took. */
+void tsms__signals_free(tsms_server *server);
 
 /* Lets evhttp take its connections from here. False without memory. */
 bool tsms__connections_open(tsms_server *server);

@@ -92,6 +92,9 @@ void tsms__message_encode(const tsms_message_options *message, tsms_buf *form)
 {
     for (const tsms__param *param = params; param < params + PARAM_COUNT; param++) {
         const void *field = (const char *)message + param->offset;
+        if (param->wire == NULL) {
+            continue;
+        }
         switch (param->type) {
         case TSMS__PARAM_STR:
             encode_text(form, param->wire, *(const tsms_str *)field);

@@ -14,11 +14,14 @@ typedef enum tsms__param_type {
 
 typedef struct tsms__param {
     const char *name; /* "media" */
-    const char *wire; /* "MediaUrl" */
+    const char *wire; /* "MediaUrl"; NULL: not sent */
     tsms__param_type type;
     size_t offset; /* in tsms_message_options */
     size_t count_offset;
 } tsms__param;
+
+/* The bytes of a status callback URL (https://www.twilio.com/docs/api/errors/21609). */
+enum { TSMS__CALLBACK_MOST = 4000 };
 
 const tsms__param *tsms__params(size_t *count);
 /* NULL when there is no such name. */

@@ -1,6 +1,7 @@
 /* Finds what is wrong with a message before it costs a request. */
 #include "../base/json.h"
 #include "../config/url.h"
+#include "callback_ref.h"
 #include "message.h"
 #include "phone.h"
 #include "request.h"
@@ -12,7 +13,6 @@
 enum {
     MOST_CHARACTERS = 1600,
     MOST_MEDIA = 10,
-    MOST_CALLBACK_BYTES = 4000,
     MOST_VALIDITY_S = 36000,
     LEAST_AHEAD_S = 15 * 60,
     MOST_AHEAD_S = 35 * 24 * 60 * 60,
@@ -198,9 +198,9 @@ static tsms_status check_callback(tsms_str callback, tsms_error *err)
     if (callback.len == 0) {
         return TSMS_OK;
     }
-    if (callback.len > MOST_CALLBACK_BYTES) {
+    if (callback.len > TSMS__CALLBACK_MOST) {
         return REFUSE(err, "status_callback has %zu characters; Twilio takes at most %d",
-                      callback.len, MOST_CALLBACK_BYTES);
+                      callback.len, TSMS__CALLBACK_MOST);
     }
     if (!is_web_url(callback, &url)) {
         return REFUSE(err, "status_callback is not a percent-encoded http or https URL");
@@ -208,6 +208,20 @@ static tsms_status check_callback(tsms_str callback, tsms_error *err)
     if (memchr(url.host.ptr, '_', url.host.len) != NULL) {
         return REFUSE(err, "status_callback has an underscore in its host name, which Twilio "
                            "refuses");
+    }
+    return TSMS_OK;
+}
+
+static tsms_status check_callback_ref(const tsms_message_options *message, tsms_error *err)
+{
+    if (message->callback_ref.len == 0) {
+        return TSMS_OK;
+    }
+    if (!tsms__ref_is_id(message->callback_ref)) {
+        return REFUSE(err, "callback_ref is not 1 to %d of A-Z a-z 0-9 _ -", TSMS__REF_ID_MOST);
+    }
+    if (message->status_callback.len == 0) {
+        return REFUSE(err, "callback_ref needs status_callback, the URL that carries it");
     }
     return TSMS_OK;
 }
@@ -293,7 +307,7 @@ tsms_status tsms__message_check(const tsms_message_options *message, int64_t wal
         check_sid("application_sid", message->application_sid, "AP", err) != TSMS_OK ||
         check_content(message, err) != TSMS_OK ||
         check_callback(message->status_callback, err) != TSMS_OK ||
-        check_options(message, err) != TSMS_OK) {
+        check_callback_ref(message, err) != TSMS_OK || check_options(message, err) != TSMS_OK) {
         return TSMS_ERROR;
     }
     return check_schedule(message, wall_s, err);
