@@ -104,6 +104,91 @@ describe("the loop", function()
         assert.equal(3, woken)
     end)
 
+    describe("waits for a token no longer than it is told", function()
+        it("and is woken before", function()
+            local woken
+            loop.run(function()
+                loop.spawn(function() woken = loop.wait_for("token", 60000) end)
+                loop.sleep(1)
+                loop.wake("token")
+            end)
+            assert.is_true(woken)
+        end)
+
+        it("and goes on when the time is over; who waits longer is woken by the next wake", function()
+            local short, long
+            loop.run(function()
+                loop.spawn(function() long = loop.wait_for("token", 60000) end)
+                short = loop.wait_for("token", 1)
+                assert.is_nil(long)
+                loop.wake("token")
+            end)
+            assert.is_false(short)
+            assert.is_true(long)
+        end)
+
+        it("and a wake that comes later hits nobody who waits for something else by then", function()
+            local first, second
+            loop.run(function()
+                local task = loop.spawn(function()
+                    first = loop.wait_for("first", 0)
+                    second = loop.wait_for("second", 20)
+                end)
+                while not task.done do
+                    loop.sleep(1)
+                    if first ~= nil then
+                        loop.wake("first")
+                    end
+                end
+            end)
+            assert.is_false(first)
+            assert.is_false(second)
+        end)
+
+        it("and can sleep afterwards", function()
+            local slept
+            loop.run(function()
+                loop.wait_for("token", 0)
+                loop.sleep(1)
+                slept = true
+            end)
+            assert.is_true(slept)
+        end)
+
+        it("and is resumed once when it is woken at the moment when its time is over", function()
+            local woken, slept_ms
+            loop.run(function()
+                loop.spawn(function()
+                    woken = loop.wait_for("token", 1)
+                    local before_ms = core.now_ms()
+                    loop.sleep(20) -- which a second resume would cut short
+                    slept_ms = core.now_ms() - before_ms
+                end)
+                loop.spawn(function()
+                    local late_ms = core.now_ms() + 3
+                    repeat
+                        local now_ms = core.now_ms() -- the loop cannot see meanwhile that the time is over
+                    until now_ms >= late_ms
+                    loop.wake("token")
+                end)
+            end)
+            assert.is_true(woken)
+            assert.truthy(slept_ms >= 19, slept_ms)
+        end)
+
+        it("and outside of a loop pauses the program", function()
+            local before = core.now_ms()
+            assert.is_false(loop.wait_for("token", 5))
+            assert.is_true(core.now_ms() - before >= 4)
+        end)
+
+        it("and takes only milliseconds for a time", function()
+            for _, bad in ipairs { -1, 0 / 0, math.huge, "5" } do
+                assert.has_error(function() loop.wait_for("token", bad) end)
+            end
+        end)
+    end)
+
     it("waits for more than 64 clients", function()
         local fds = {}
         for i = 1, 200 do

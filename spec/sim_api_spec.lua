@@ -408,7 +408,8 @@ describe("twilio_sms.sim.api", function()
         ask("POST", LIST, "To=%2B15005550001&From=%2B15557122661&Body=x")
         ask("GET", LIST, nil, { authorization = false })
         local expected = {
-            requests = 6, accepted = 4, refused = 1, duplicates = 3,
+            requests = 6, accepted = 4, refused = 1, duplicates = 3, received = 0,
+            accepted_opted_out = 0, refused_opted_out = 0,
             operations = { send = 5 }, answers = { ["201"] = 2, reset = 2, ["400"] = 1, ["401"] = 1 },
             faults = { drop_after = 2 }, statuses = { queued = 4 },
         }

@@ -10,6 +10,7 @@ local function new(opts)
     local c = carrier.new {
         account_sid = "AC" .. ("0"):rep(32), random = random.new(1), send_ms = 200, deliver_ms = 1000,
         service_number = "+15005550006", numbers = opts.numbers, marker = opts.marker,
+        service_sid = opts.service_sid, callbacks = opts.callbacks,
     }
     c:advance(START_MS)
     return c
@@ -213,6 +214,104 @@ describe("twilio_sms.sim.carrier", function()
         assert.same({ a1.sid }, sids(c:list({ to = A }, 5, { sid = b1.sid })))
         assert.same({ a2.sid }, sids(c:list({ to = A }, 5, { sid = b1.sid, newer = true })))
         assert.same({}, sids(c:list({ to = A }, 5, { sid = a1.sid })))
+    end)
+
+    local FROM, CALLBACK = "+15557122661", "https://example.com/status"
+
+    local function receive(c, body, changes)
+        local params = { From = A, To = FROM, Body = body }
+        for name, value in pairs(changes or {}) do
+            params[name] = value
+        end
+        return c:receive(params)
+    end
+
+    -- The changes so far in words.
+    local function changes_of(c)
+        local out = {}
+        for i, change in ipairs(c:changes()) do
+            out[i] = change.status .. " " .. change.from .. (change.is_last and " last" or "")
+        end
+        return out
+    end
+
+    it("keeps changes for those who asked for them", function()
+        local c = new { callbacks = true }
+        create(c)
+        assert.is_nil(c:callback_due_ms())
+        create(c, { StatusCallback = CALLBACK })
+        assert.same({}, c:changes())
+        assert.equal(START_MS + 200, c:callback_due_ms())
+        c:advance(START_MS + 5000)
+        assert.same({ "sent " .. FROM, "delivered " .. FROM .. " last" }, changes_of(c))
+        assert.same({}, c:changes())
+        assert.is_nil(c:callback_due_ms())
+        local message = create(c, { StatusCallback = CALLBACK, From = false, MessagingServiceSid = SERVICE })
+        c:advance(START_MS + 5200)
+        assert.same({ "queued +15005550006" }, changes_of(c))
+        c:cancel(message)
+        assert.same({ "canceled +15005550006 last" }, changes_of(c))
+        assert.is_nil(c:callback_due_ms())
+        message = create(c, { StatusCallback = CALLBACK })
+        c:advance(START_MS + 5400)
+        c:delete(message)
+        assert.is_nil(c:callback_due_ms())
+        c = new()
+        create(c, { StatusCallback = CALLBACK })
+        c:advance(START_MS + 5000)
+        assert.same({}, c:changes())
+    end)
+
+    it("takes messages from persons", function()
+        local c = new()
+        local message = receive(c, ("x"):rep(161))
+        assert.same({ "inbound", "received", 2, 0 },
+            { message.direction, message.status, message.num_segments, message.num_media })
+        assert.equal(message, c:fetch(message.sid))
+        assert.equal(message, c:list({ to = FROM }, 5)[1])
+        message = receive(c, "", { MediaUrl = { "https://example.com/a.gif" } })
+        assert.same({ 1, "image/gif", "MM" },
+            { message.num_media, message.media[1].content_type, message.sid:sub(1, 2) })
+        assert.equal(1, receive(c, "\255").num_segments)
+        assert.same({ 3, 0, 3 }, { c:stats().received, c:stats().accepted, c:stats().statuses.received })
+        assert.is_true(c:delete(message))
+    end)
+
+    it("refuses by number who has said STOP", function()
+        local c = new()
+        receive(c, "Stop")
+        local message, err = c:create { To = A, From = FROM, Body = "x" }
+        assert.is_nil(message)
+        assert.same({ 21610, 400 }, { err.code, err.status })
+        assert.same({ 1, 1, 0 }, { c:stats().refused, c:stats().refused_opted_out, c:stats().accepted })
+        create(c, { From = "12345" })
+        create(c, { To = B })
+        receive(c, "START")
+        create(c)
+    end)
+
+    it("accepts by messaging service who has said STOP, and fails then", function()
+        local c = new { service_sid = SERVICE }
+        receive(c, "STOP", { To = "+15005550006" })
+        local message = create(c, { From = false, MessagingServiceSid = SERVICE })
+        assert.equal("accepted", message.status)
+        c:advance(START_MS + 200)
+        assert.same({ "failed", 21610 }, { message.status, message.error_code })
+        assert.same({ 1, 0 }, { c:stats().accepted_opted_out, c:stats().refused_opted_out })
+        local other = create(c, { From = false, MessagingServiceSid = "MG" .. ("1"):rep(32) })
+        c:advance(START_MS + 1000)
+        assert.equal("sent", other.status)
+        assert.equal(SERVICE, receive(c, "x", { To = "+15005550006" }).service)
+    end)
+
+    it("looks at the STOP when the time of a scheduled message has come", function()
+        local c = new { service_sid = SERVICE }
+        local message = create(c, { From = false, MessagingServiceSid = SERVICE, ScheduleType = "fixed",
+            SendAt = "2023-11-14T23:13:20Z" })
+        receive(c, "STOP", { To = "+15005550006" })
+        c:advance(START_MS + 3600000)
+        assert.same({ "failed", 21610, 0 },
+            { message.status, message.error_code, c:stats().accepted_opted_out })
     end)
 
     it("counts what it accepted twice", function()

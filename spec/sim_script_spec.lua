@@ -75,6 +75,15 @@ describe("twilio_sms.sim.script", function()
         end
     end)
 
+    it("keeps requests and webhooks apart", function()
+        local s = new { { on = "callback", to = "+1", action = "lose" }, { action = "html" } }
+        assert.equal("html", s:decide("send", { To = "+1" }).action)
+        assert.equal("lose", s:decide("callback", { To = "+1" }).action)
+        assert.is_nil(s:decide("callback", { To = "+2" }))
+        assert.is_nil(s:decide("inbound", { To = "+1" }))
+        assert.same({ html = 1, lose = 1 }, s.fired)
+    end)
+
     it("refuses rules that mean nothing", function()
         for _, case in ipairs {
             { "x", "rule 1 of the script: is no table" },
@@ -87,6 +96,11 @@ describe("twilio_sms.sim.script", function()
             { { action = "html", times = "1" }, "'times' must be a number" },
             { { action = "drop_after", how = "gently" }, "'how' is 'reset' or 'close'" },
             { { action = "html", every = 0 }, "'every' is 1 or more" },
+            { { action = "lose" }, "action 'lose' is not for requests" },
+            { { on = "send", action = "double" }, "action 'double' is not for requests" },
+            { { on = "inbound", action = "html" }, "action 'html' is not for webhooks" },
+            { { on = "inbound", action = "reorder" }, "action 'reorder' is for callbacks" },
+            { { on = "callback", action = "delay" }, "needs delay_ms" },
         } do
             local ok, why = pcall(new, { case[1] })
             assert.is_false(ok)

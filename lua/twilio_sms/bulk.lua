@@ -44,7 +44,7 @@ function Job:start(index, item)
     local fields, err = self.fields(item)
     local ticket
     if fields then
-        ticket, err = self.drive:submit(self.operation, fields, self.deliver)
+        ticket, err = self.drive:submit(self.operation, fields, self.deliver, self.batch)
     end
     if ticket then
         ticket.index = index
@@ -91,12 +91,13 @@ end
 -- @tparam string operation
 -- @param source a list, or a function that answers the next item
 -- @tparam function fields makes the fields of a request from an item; nil and an error when it cannot
--- @tparam table opts concurrency, on_progress
+-- @tparam table opts concurrency, on_progress, batch
 -- @treturn function an iterator: index of the item, value, error; in the order in which they end
 function M.run(drive, operation, source, fields, opts)
     local job = setmetatable({
         drive = drive, operation = operation, fields = fields, read = reader(source),
         concurrency = opts.concurrency or CONCURRENCY, on_progress = opts.on_progress,
+        batch = opts.batch,
         total = type(source) == "table" and #source or nil,
         ready = {}, first = 1, last = 0, count = 0, done = 0, failed = 0, in_flight = 0,
     }, Job)

@@ -88,7 +88,9 @@ function Client:send(message, opts)
     return perform(d, "send", check_fields(message, "send{ to=..., body=... }"), check_options(opts))
 end
 
-local BULK_OPTIONS = { concurrency = "number", on_progress = "function", timeout_ms = "number" }
+local BULK_OPTIONS = {
+    batch = "string", concurrency = "number", on_progress = "function", timeout_ms = "number",
+}
 
 -- Long enough for a slow rate limit to let `concurrency` messages through, one after the other.
 local BULK_TIMEOUT_MS = 600000
@@ -110,7 +112,7 @@ end
 --- Sends many messages, with constant memory.
 -- @param source a list of messages, or a function that answers the next one and nil at the end
 -- @tparam[opt] table opts concurrency (50), on_progress (a function that gets done, failed, in_flight,
---   total), timeout_ms for each message (600000)
+--   total), timeout_ms for each message (600000), batch (the name under which a tracker counts them)
 -- @treturn function an iterator: index, message, error; in the order in which they end
 function Client:send_many(source, opts)
     local d = open(self)
@@ -243,6 +245,9 @@ function Client:wait(sid, opts)
     local d = open(self)
     check_sid(sid)
     opts = options.check(opts, WAIT_OPTIONS, 2)
+    if self.track then
+        return self.track:wait(sid, opts)
+    end
     local timeout_ms = opts.timeout_ms or WAIT_TIMEOUT_MS
     local pause_ms = opts.interval_ms or WAIT_FIRST_MS
     check_number("option 'timeout_ms'", timeout_ms, 0)
@@ -330,16 +335,53 @@ end
 
 class.__close = Client.close
 
+-- An object with these methods may stand for a ledger or a tracker.
+local function check_object(name, object, methods, level)
+    for _, method in ipairs(methods) do
+        if type(object) ~= "table" or type(object[method]) ~= "function" then
+            error(("option '%s' must have the method '%s'"):format(name, method), level + 1)
+        end
+    end
+    return object
+end
+
+-- What the opt-out list is: the caller's, none, or one in memory, so that a person whom Twilio calls opted
+-- out is not written to again.
+local function ledger_of(opts, from_env, level)
+    if opts.optout == false then
+        return nil
+    elseif opts.optout ~= nil and opts.optout ~= true then
+        return check_object("optout", opts.optout, { "check", "learn_refusal" }, level + 1)
+    end
+    local account_sid = opts.account_sid or from_env and os.getenv "TWILIO_ACCOUNT_SID"
+    return require("twilio_sms.optout").new { account_sid = account_sid }
+end
+
 --- Makes a client.
--- @tparam table opts see docs/configuration.md
+-- @tparam table opts see docs/configuration.md; and optout (a ledger of `twilio_sms.optout`, or false), track
+--   (a tracker of `twilio_sms.track`)
 -- @tparam[opt] boolean from_env whether the TWILIO_ variables are read first
 -- @treturn table|nil
 function M.new(opts, from_env)
-    local client, err = core.client(opts, from_env)
+    local track = opts.track and check_object("track", opts.track, { "sent", "wait" }, 3)
+    local core_opts = copy(opts)
+    core_opts.optout, core_opts.track = nil, nil
+    local client, err = core.client(core_opts, from_env)
     if not client then
         return nil, err
     end
-    return setmetatable({ drive = drive.new(client), closed = false }, class)
+    local ledger = ledger_of(opts, from_env, 3)
+    local d = drive.new(client, { optout = ledger, track = track })
+    if ledger then
+        d:hook(function(question)
+            return ledger:check(question)
+        end)
+    end
+    local self = setmetatable({ drive = d, optout = ledger, track = track, closed = false }, class)
+    if track and track.attach then
+        track:attach(self) -- so that it can look messages up
+    end
+    return self
 end
 
 return M

@@ -1,4 +1,7 @@
 --- Drives one core client: asks the hooks, and brings each result to whoever waits for it.
+--
+-- What it learns on the way it tells those who want to know: a refusal with 21610 to the opt-out list, an
+-- accepted message to the tracker.
 local core = require "twilio_sms.core"
 local hooks = require "twilio_sms.hooks"
 local loop = require "twilio_sms.loop"
@@ -7,8 +10,17 @@ local M = {}
 M.__index = M
 
 --- @param client a core client
-function M.new(client)
-    return setmetatable({ client = client, closed = false, hooks = hooks.new(), tickets = {} }, M)
+-- @tparam[opt] table listeners optout (with learn_refusal), track (with sent)
+function M.new(client, listeners)
+    listeners = listeners or {}
+    return setmetatable({
+        client = client,
+        closed = false,
+        hooks = hooks.new(),
+        tickets = {},
+        optout = listeners.optout,
+        track = listeners.track,
+    }, M)
 end
 
 function M:hook(f)
@@ -17,8 +29,9 @@ function M:hook(f)
 end
 
 --- Queues an operation. `deliver(ticket, value, err)` is called when it has ended.
+-- @tparam[opt] string batch the name under which the tracker counts the message
 -- @treturn table|nil the ticket { id =, done = }
-function M:submit(operation, fields, deliver)
+function M:submit(operation, fields, deliver, batch)
     if self.closed then
         return nil, core.error("TemporarilyUnavailable", "the client is closed", "not_sent")
     end
@@ -26,14 +39,34 @@ function M:submit(operation, fields, deliver)
     if not id then
         return nil, err
     end
-    local ticket = { id = id, done = false, deliver = deliver }
+    local ticket = { id = id, done = false, deliver = deliver, operation = operation, batch = batch }
+    ticket.send_at = type(fields.send_at) == "number" and fields.send_at or nil
     self.tickets[id] = ticket
     return ticket
+end
+
+-- Twilio's own list knows of a STOP that we have not heard of (error 21610): at once, or, with a messaging
+-- service, as the reason why an accepted message failed.
+local OPTED_OUT_CODE = 21610
+
+local function learn(self, ticket, value, err)
+    local sends = ticket.operation == "send"
+    if self.optout and sends and err and err.code == OPTED_OUT_CODE and ticket.question then
+        self.optout:learn_refusal(ticket.question)
+    elseif self.optout and ticket.operation == "fetch" and value and value.error_code == OPTED_OUT_CODE then
+        self.optout:learn_refusal(value)
+    end
+    if self.track and sends and value then
+        self.track:sent(value, { batch = ticket.batch, send_at = ticket.send_at })
+    end
 end
 
 local function finish(self, id, value, err)
     local ticket = self.tickets[id]
     self.tickets[id] = nil
+    if self.optout or self.track then
+        learn(self, ticket, value, err)
+    end
     ticket.done, ticket.value, ticket.err = true, value, err
     if ticket.deliver then
         ticket.deliver(ticket, value, err)
@@ -48,17 +81,37 @@ local function take_results(self, id, ...)
     end
 end
 
+-- Whether there was a question.
 local function answer_checks(self)
     local client = self.client
     local id, question = client:check()
+    local asked = id ~= nil
     while id do
         local verdict, reason, defer_ms = self.hooks:ask(question)
         if self.closed then
-            return -- a hook has closed the client
+            return asked -- a hook has closed the client
+        end
+        local ticket = self.tickets[id]
+        if ticket then
+            ticket.question = question
+            ticket.send_at = question.send_at -- a text has become a number
         end
         client:answer(id, verdict, reason, defer_ms)
         id, question = client:check()
     end
+    return asked
+end
+
+-- One turn. Answers whether the hooks were asked, and nothing came of it yet.
+local function turn(self, timeout_ms)
+    self.client:step(timeout_ms)
+    local asked = answer_checks(self)
+    if self.closed then
+        return false
+    end
+    local id, value, err = self.client:result()
+    take_results(self, id, value, err)
+    return asked and id == nil and not self.closed
 end
 
 --- Moves everything on, waiting at most timeout_ms for the network (-1: as long as something is under way).
@@ -66,10 +119,12 @@ function M:step(timeout_ms)
     if self.closed then
         return
     end
-    self.client:step(timeout_ms)
-    answer_checks(self)
-    if not self.closed then
-        take_results(self, self.client:result())
+    local until_ms = core.now_ms() + timeout_ms
+    -- A question to the hooks is no reason to return: what they let through is to leave now.
+    local again = turn(self, timeout_ms)
+    while again do
+        local left_ms = timeout_ms < 0 and timeout_ms or math.max(0, until_ms - core.now_ms())
+        again = turn(self, left_ms) and left_ms ~= 0
     end
 end
 

@@ -12,10 +12,40 @@ local M = {
     _VERSION = core.version,
     error = require "twilio_sms.error",
     loop = require "twilio_sms.loop",
-    segments = core.segments,
 }
 
 M.assert = M.error.assert
+
+-- The parts that not every program needs are loaded when they are asked for.
+local PARTS = {
+    optout = "twilio_sms.optout",
+    signature = "twilio_sms.signature",
+    template = "twilio_sms.template",
+    track = "twilio_sms.track",
+    twiml = "twilio_sms.twiml",
+    webhook = "twilio_sms.webhook",
+}
+
+setmetatable(M, {
+    __index = function(module, name)
+        local part = PARTS[name] and require(PARTS[name])
+        rawset(module, name, part)
+        return part
+    end,
+})
+
+--- Counts the segments of a text.
+-- @tparam string text UTF-8
+-- @tparam[opt] table opts smart_encoded: as if Twilio's smart encoding had replaced characters first
+-- @treturn table|nil encoding, segments, units, per_segment, characters, first_ucs2 (a byte position)
+function M.segments(text, opts)
+    if opts ~= nil and type(opts) ~= "table" then
+        error("options must be a table, not a " .. type(opts), 2)
+    elseif opts and opts.smart_encoded then
+        return require("twilio_sms.smart_encoding").segments(text)
+    end
+    return core.segments(text)
+end
 
 --- Makes a client.
 -- @tparam table opts see docs/configuration.md

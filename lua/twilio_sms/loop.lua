@@ -49,25 +49,67 @@ function M.wait(token, drive)
     loop.drives[drive] = left > 0 and left or nil
 end
 
+local SLEEP_MOST_MS = 2147483647
+
+local function check_ms(name, ms)
+    if type(ms) ~= "number" or not (ms >= 0 and ms <= SLEEP_MOST_MS) then
+        error(name .. " takes milliseconds, a number from 0", 3)
+    end
+    return math.ceil(ms)
+end
+
+--- Suspends the calling coroutine until wake(token) is called, but no longer than timeout_ms. Outside of a
+-- loop, where nobody could call wake meanwhile, it pauses the program.
+-- @param token any value; several coroutines may wait for the same
+-- @treturn boolean whether it was woken
+function M.wait_for(token, timeout_ms)
+    timeout_ms = check_ms("wait_for", timeout_ms)
+    if not M.inside() then
+        core.poll({}, timeout_ms)
+        return false
+    end
+    local loop, co = current, coroutine.running()
+    local waiting = loop.waiting[token] or {}
+    waiting[#waiting + 1] = co
+    loop.waiting[token] = waiting
+    loop.sleeping[co] = core.now_ms() + timeout_ms
+    loop.timed[co] = token
+    return coroutine.yield()
+end
+
+-- Takes a coroutine whose time is over off the list of those that wait for a token.
+local function stop_waiting(loop, co)
+    local token = loop.timed[co]
+    if token == nil then
+        return
+    end
+    loop.timed[co] = nil
+    local left = {}
+    for _, other in ipairs(loop.waiting[token]) do
+        if other ~= co then
+            left[#left + 1] = other
+        end
+    end
+    loop.waiting[token] = left[1] and left
+end
+
 --- Lets the coroutines that wait for token go on.
 function M.wake(token)
     local waiting = current and current.waiting[token]
     if waiting then
         current.waiting[token] = nil
         for _, co in ipairs(waiting) do
-            push(current, co)
+            if current.timed[co] ~= nil then
+                current.timed[co], current.sleeping[co] = nil, nil
+            end
+            push(current, co, true)
         end
     end
 end
 
-local SLEEP_MOST_MS = 2147483647
-
 --- Pauses the calling coroutine, or the whole program outside of a loop.
 function M.sleep(ms)
-    if type(ms) ~= "number" or not (ms >= 0 and ms <= SLEEP_MOST_MS) then
-        error("sleep takes milliseconds, a number from 0", 2)
-    end
-    ms = math.ceil(ms)
+    ms = check_ms("sleep", ms)
     if not M.inside() then
         core.poll({}, ms)
         return
@@ -103,7 +145,8 @@ local function wake_sleepers(loop)
     for co, at in pairs(loop.sleeping) do
         if at <= now then
             loop.sleeping[co] = nil
-            push(loop, co)
+            stop_waiting(loop, co)
+            push(loop, co, false)
             wait = 0
         elseif wait < 0 or at - now < wait then
             wait = at - now
@@ -165,7 +208,7 @@ function M.run(f, ...)
     end
     current = {
         ready = {}, first = 1, last = 0, alive = 0,
-        owned = {}, waiting = {}, sleeping = {}, drives = {},
+        owned = {}, waiting = {}, sleeping = {}, timed = {}, drives = {},
     }
     M.spawn(f, ...)
     local ok, err = pcall(run_until_empty, current)

@@ -2,7 +2,7 @@
 local M = {}
 
 --- @tparam table|nil given
--- @tparam table known names with the type that each must have
+-- @tparam table known names with the type that each must have, or "any"
 -- @tparam number level as for error
 function M.check(given, known, level)
     if given == nil then
@@ -14,7 +14,7 @@ function M.check(given, known, level)
         local wanted = known[name]
         if not wanted then
             error("unknown option '" .. tostring(name) .. "'", level + 1)
-        elseif type(value) ~= wanted then
+        elseif wanted ~= "any" and type(value) ~= wanted then
             error(("option '%s' must be a %s, not a %s"):format(name, wanted, type(value)), level + 1)
         end
     end

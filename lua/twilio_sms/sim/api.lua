@@ -33,7 +33,7 @@ end
 
 --- @tparam table opts carrier (`twilio_sms.sim.carrier`), random (`twilio_sms.sim.random`, for request ids),
 -- credentials (passwords by user name), script (`twilio_sms.sim.script`, optional), max_concurrency
--- (optional)
+-- (optional), webhooks (`twilio_sms.sim.webhooks`, optional: for the counts)
 function M.new(opts)
     local accepted = {}
     for user, password in pairs(opts.credentials) do
@@ -46,6 +46,7 @@ function M.new(opts)
         script = opts.script,
         accepted = accepted,
         max_concurrency = opts.max_concurrency,
+        webhooks = opts.webhooks,
         requests = 0,
         by_operation = {},
         by_answer = {},
@@ -380,13 +381,19 @@ function Api:handle(request, now_ms)
 end
 
 --- What really happened: `requests` (without those for this), `operations`, `answers` by HTTP status or
--- fault, `faults` by action, and the carrier's `accepted`, `refused`, `duplicates` and `statuses`.
+-- fault, `faults` by action, `webhooks` (`twilio_sms.sim.webhooks`), and the carrier's own counts.
 function Api:stats()
     local stats = self.carrier:stats()
     stats.requests = self.requests
     stats.operations = copy(self.by_operation)
     stats.answers = copy(self.by_answer)
     stats.faults = copy(self.script and self.script.fired or {})
+    if self.webhooks then
+        stats.webhooks = self.webhooks:stats()
+        for action, times in pairs(self.webhooks.script and self.webhooks.script.fired or {}) do
+            stats.faults[action] = (stats.faults[action] or 0) + times
+        end
+    end
     return stats
 end
 

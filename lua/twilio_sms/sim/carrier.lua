@@ -2,6 +2,9 @@
 --
 -- Time is what `advance` was told last, in Unix milliseconds; chance comes from the generator that was passed
 -- in. The same calls give the same answers.
+local core = require "twilio_sms.core"
+
+local blocks = require "twilio_sms.sim.blocks"
 local errors = require "twilio_sms.sim.errors"
 local rules = require "twilio_sms.sim.rules"
 local timeline = require "twilio_sms.sim.timeline"
@@ -14,14 +17,19 @@ local class = { __index = Carrier, __name = "twilio_sms.sim.carrier" }
 local PRICE_PER_SEGMENT = 0.0079
 local CANCELABLE = { accepted = true, scheduled = true, queued = true }
 -- "sent" may be the last that is ever heard of a message, so it counts as complete.
-local COMPLETE = { sent = true, delivered = true, undelivered = true, failed = true, canceled = true }
+local COMPLETE = {
+    sent = true, delivered = true, undelivered = true, failed = true, canceled = true, received = true,
+}
+local LAST = { delivered = true, undelivered = true, failed = true, canceled = true }
+local OPTED_OUT = 21610
 
 --- @tparam table opts account_sid, random (`twilio_sms.sim.random`), send_ms and deliver_ms (how long a
 -- message is queued, and on its way), service_number (what a messaging service sends from), numbers (the
 -- account's own as keys), marker (a Lua pattern: its capture in a body identifies a message when duplicates
--- are counted)
+-- are counted), service_sid (the messaging service that service_number belongs to), callbacks (whether
+-- changes of messages with a StatusCallback are kept)
 function M.new(opts)
-    return setmetatable({
+    local carrier = setmetatable({
         account_sid = opts.account_sid,
         random = opts.random,
         send_ms = opts.send_ms,
@@ -29,6 +37,8 @@ function M.new(opts)
         service_number = opts.service_number,
         numbers = opts.numbers,
         marker = opts.marker,
+        callbacks = opts.callbacks,
+        blocks = blocks.new(),
         now_ms = 0,
         timeline = timeline.new(),
         by_sid = {},
@@ -37,10 +47,19 @@ function M.new(opts)
         marked = {}, -- which messages were accepted, by what identifies them
         unmarked = {},
         by_status = {},
+        changed = {}, -- status changes that somebody wants to hear of
+        watched = 0, -- messages that may still have some
         accepted = 0,
+        accepted_opted_out = 0,
         refused = 0,
+        refused_opted_out = 0,
         duplicates = 0,
+        received = 0,
     }, class)
+    if opts.service_sid then
+        carrier.blocks:join(opts.service_number, opts.service_sid)
+    end
+    return carrier
 end
 
 local function child(tree, key)
@@ -52,7 +71,28 @@ local function child(tree, key)
     return node
 end
 
+local function watch(self, message, whether)
+    if whether ~= message.is_watched then
+        message.is_watched = whether
+        self.watched = self.watched + (whether and 1 or -1)
+    end
+end
+
+-- Of the first status nobody hears (Twilio docs "Outbound Message Status in Status Callbacks").
+local function note_change(self, message, status)
+    if message.status then
+        table.insert(self.changed, {
+            message = message, status = status, from = message.from, error_code = message.error_code,
+            at_s = message.updated_s, is_last = LAST[status],
+        })
+    end
+    watch(self, message, not LAST[status])
+end
+
 local function set_status(self, message, status)
+    if message.status_callback then
+        note_change(self, message, status)
+    end
     local counts = self.by_status
     if message.status then
         counts[message.status] = counts[message.status] - 1
@@ -74,8 +114,12 @@ local STEPS = {}
 function STEPS.queue(self, message, at_ms)
     message.from = message.from or self.service_number
     message.num_segments = message.segments
-    if message.later_code then
-        return fail(self, message, message.later_code)
+    local code = message.later_code
+    if not code and message.service and self.blocks:has(message.to, message.from, message.service) then
+        code = OPTED_OUT
+    end
+    if code then
+        return fail(self, message, code)
     end
     set_status(self, message, "queued")
     self.timeline:add(at_ms + self.send_ms, { message = message, step = "send", from = "queued" })
@@ -114,6 +158,19 @@ function Carrier:due_ms()
     return self.timeline:due_ms()
 end
 
+--- When somebody may have to hear of a change next; nil for never.
+function Carrier:callback_due_ms()
+    return self.watched > 0 and self.timeline:due_ms() or nil
+end
+
+--- Takes the status changes of messages with a StatusCallback, in order.
+-- @treturn table a list of { message, status, from, error_code, at_s, is_last }
+function Carrier:changes()
+    local changed = self.changed
+    self.changed = {}
+    return changed
+end
+
 -- ---- Creating ------------------------------------------------------------------------------------
 
 -- What identifies a message: the mark in its body, or sender, recipient and text. A tree, not a joined key:
@@ -144,6 +201,7 @@ local function new_media(self, message, urls)
         local extension = url:gsub("[?#].*$", ""):match "%.(%w+)$"
         media[i] = {
             sid = self.random:sid "ME",
+            url = url,
             parent_sid = message.sid,
             content_type = MEDIA_TYPES[extension and extension:lower()] or "image/jpeg",
             created_s = message.created_s,
@@ -173,15 +231,31 @@ local function start(self, message)
     end
 end
 
+-- By number a blocked message is refused, by messaging service it is accepted and fails later; so a scheduled
+-- one is judged when its time has come (Twilio docs "Advanced Opt-Out", "Message Scheduling FAQs").
+local function check_opt_out(self, params)
+    local service = params.MessagingServiceSid
+    if not self.blocks:has(params.To, params.From or self.service_number, service) then
+        return nil
+    elseif not service then
+        self.refused_opted_out = self.refused_opted_out + 1
+        return errors.new(OPTED_OUT)
+    elseif not params.SendAt then
+        self.accepted_opted_out = self.accepted_opted_out + 1
+    end
+end
+
 --- Accepts a message or refuses it.
 -- @tparam table params of the create request by name; MediaUrl is a list
+-- @tparam[opt="outbound-api"] string direction
 -- @treturn[1] table the message
 -- @treturn[2] nil
 -- @treturn[2] table an error of `twilio_sms.sim.errors`
-function Carrier:create(params)
+function Carrier:create(params, direction)
     local now_s = math.floor(self.now_ms / 1000)
     local verdict, err = rules.check(params, now_s, self.numbers)
-    if not verdict then
+    err = err or check_opt_out(self, params)
+    if err then
         self.refused = self.refused + 1
         return nil, err
     end
@@ -189,9 +263,12 @@ function Carrier:create(params)
     local message = {
         seq = #self.all + 1,
         sid = self.random:sid(media and "MM" or "SM"),
+        direction = direction or "outbound-api",
         to = params.To,
         from = params.From,
         service = params.MessagingServiceSid,
+        status_callback = self.callbacks and params.StatusCallback or nil,
+        is_watched = false,
         body = params.Body or "",
         segments = verdict.num_segments,
         num_segments = 0,
@@ -208,6 +285,42 @@ function Carrier:create(params)
     index(self, message)
     count_copy(self, message)
     start(self, message)
+    return message
+end
+
+--- Takes a message from a person, and learns from it whom not to text.
+-- @tparam table params From, To, Body, MediaUrl (a list), MessagingServiceSid, OptOutType
+-- @treturn table the message
+function Carrier:receive(params)
+    local now_s = math.floor(self.now_ms / 1000)
+    local media, body = params.MediaUrl, params.Body or ""
+    if params.MessagingServiceSid then
+        self.blocks:join(params.To, params.MessagingServiceSid)
+    end
+    local count = core.segments(body)
+    local message = {
+        seq = #self.all + 1,
+        sid = self.random:sid(media and "MM" or "SM"),
+        direction = "inbound",
+        is_watched = false,
+        to = params.To,
+        from = params.From,
+        service = self.blocks:service_of(params.To),
+        body = body,
+        opt_out_type = params.OptOutType,
+        num_segments = not media and count and math.max(1, count.segments) or 1,
+        num_media = media and #media or 0,
+        created_s = now_s,
+        updated_s = now_s,
+        sent_s = now_s,
+    }
+    if media then
+        message.media = new_media(self, message, media)
+    end
+    index(self, message)
+    set_status(self, message, "received")
+    self.received = self.received + 1
+    self.blocks:learn(params.From, params.To, body, params.OptOutType)
     return message
 end
 
@@ -250,6 +363,7 @@ function Carrier:delete(message)
     end
     -- It stays in the lists as a gap, so that page tokens keep their place.
     message.deleted, message.body, message.media = true, "", nil
+    watch(self, message, false)
     return true
 end
 
@@ -347,7 +461,9 @@ end
 -- ---- Truth ---------------------------------------------------------------------------------------
 
 --- What really happened, whatever the answers said.
--- @treturn table accepted, refused, duplicates (accepted again after the first time), statuses
+-- @treturn table accepted, refused, duplicates (accepted again after the first time), statuses, received
+-- (from persons); refused_opted_out and accepted_opted_out: those of the refused, and of the accepted by a
+-- messaging service, whose recipient had said STOP before
 function Carrier:stats()
     local statuses = {}
     for status, count in pairs(self.by_status) do
@@ -355,8 +471,11 @@ function Carrier:stats()
     end
     return {
         accepted = self.accepted,
+        accepted_opted_out = self.accepted_opted_out,
         refused = self.refused,
+        refused_opted_out = self.refused_opted_out,
         duplicates = self.duplicates,
+        received = self.received,
         statuses = statuses,
     }
 end

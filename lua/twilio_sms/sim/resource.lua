@@ -47,7 +47,7 @@ function M.message(account_sid, message, created)
         date_created = date_of(message.created_s),
         date_sent = date_of(message.sent_s),
         date_updated = date_of(message.updated_s),
-        direction = "outbound-api",
+        direction = message.direction,
         error_code = code or null,
         error_message = code and errors.new(code, message.to).message or null,
         from = message.from or null,

@@ -21,6 +21,16 @@
 --
 -- For the first three `accepted = true` makes it a yes. `how = "close"` makes a drop an orderly end instead
 -- of a reset. Every action takes `delay_ms`.
+--
+-- With `on = "inbound"` or `on = "callback"` a rule is about webhooks that are sent, and `action` one of
+--
+--     delay    it goes out delay_ms late, and later ones may overtake it
+--     double   it goes out twice at the same time
+--     forge    one with a wrong signature goes out before it
+--     lose     it never goes out
+--     reorder  it waits for the next one of the same message and goes out behind that; callbacks only
+--
+-- They take `delay_ms` too, except for lose.
 local M = {}
 
 local KEYS = {
@@ -37,6 +47,8 @@ local OPERATIONS = {
     send = true, fetch = true, list = true, cancel = true, redact = true, delete = true,
     media_list = true, media_fetch = true, media_delete = true, feedback = true,
 }
+local WEBHOOKS = { inbound = true, callback = true }
+local WEBHOOK_ACTIONS = { delay = true, double = true, forge = true, lose = true, reorder = true }
 
 local function check(rule, number, level)
     local function refuse(what)
@@ -52,10 +64,16 @@ local function check(rule, number, level)
             refuse(("'%s' must be a %s"):format(key, KEYS[key]))
         end
     end
-    if ACTIONS[rule.action] == nil then
+    local is_webhook = WEBHOOKS[rule.on]
+    if ACTIONS[rule.action] == nil and not WEBHOOK_ACTIONS[rule.action] then
         refuse(("unknown action '%s'"):format(tostring(rule.action)))
-    elseif rule.on and not OPERATIONS[rule.on] then
+    elseif rule.on and not OPERATIONS[rule.on] and not is_webhook then
         refuse(("unknown operation '%s'"):format(rule.on))
+    elseif is_webhook and not WEBHOOK_ACTIONS[rule.action]
+        or not is_webhook and ACTIONS[rule.action] == nil then
+        refuse(("action '%s' is not for %s"):format(rule.action, is_webhook and "webhooks" or "requests"))
+    elseif rule.action == "reorder" and rule.on ~= "callback" then
+        refuse "action 'reorder' is for callbacks"
     elseif rule.action == "status" and not rule.status then
         refuse "action 'status' needs a status"
     elseif rule.action == "delay" and not rule.delay_ms then
@@ -87,7 +105,7 @@ function M.new(rules, random, level)
 end
 
 local function matches(rule, operation, params)
-    return (not rule.on or rule.on == operation)
+    return (rule.on == operation or not rule.on and not WEBHOOKS[operation])
         and (not rule.to or rule.to == params.To)
         and (not rule.from or rule.from == params.From)
         and (not rule.body or params.Body ~= nil and params.Body:find(rule.body) ~= nil)
@@ -101,8 +119,8 @@ local function is_due(self, state)
         and (not rule.probability or self.random:chance(rule.probability))
 end
 
---- What is to go wrong with a request.
--- @tparam string operation
+--- What is to go wrong with a request, or with a webhook.
+-- @tparam string operation, or "inbound" or "callback"
 -- @tparam table params
 -- @treturn[1] table the rule
 -- @treturn[1] boolean whether the request is to be carried out

@@ -1,0 +1,306 @@
+--- Receives webhooks: checks them, knows repeats, keeps the opt-out list and the tracker up to date, and asks
+-- the program for its answer.
+--
+--     local receiver = sms.assert(sms.webhook.new {
+--         account_sid = "AC...", auth_token = { env = "TWILIO_AUTH_TOKEN" },
+--         urls = { "https://example.com/sms" },
+--         on_message = function(event, reply) reply:message { body = "You wrote: " .. event.body } end,
+--     })
+--     local answer, event, err = receiver:handle { method = ..., url = ..., headers = ..., body = ... }
+--
+-- The order is that of what must not be lost: signature, repeat, opt-out, tracking, the program's handler,
+-- the record of the answer. What fails before that is answered with 500, so that a retry runs it again.
+local core = require "twilio_sms.core"
+local loop = require "twilio_sms.loop"
+local optout = require "twilio_sms.optout"
+local options = require "twilio_sms.options"
+local repeats = require "twilio_sms.repeats"
+local reply = require "twilio_sms.reply"
+local tokens = require "twilio_sms.tokens"
+
+local M = {}
+
+local Receiver = {}
+local class = { __index = Receiver, __name = "twilio_sms.webhook" }
+
+function class.__tostring()
+    return class.__name
+end
+
+local OPTIONS = {
+    account_sid = "string", auth_token = "any", accounts = "table", tokens_for = "function",
+    urls = "table", trusted_proxies = "table", max_body = "number", max_fields = "number",
+    shared = "string", replay_window_ms = "number", callback_ref = "table",
+    store = "any", optout = "any", track = "any", client = "any", replies = "table",
+    on_message = "function", on_status = "function", on_unknown = "function", on_error = "function",
+}
+local REF_OPTIONS = { key = "any", required = "boolean" }
+local REPLIES = { stop = "string", start = "string", help = "string" }
+
+-- ---- Making one ----------------------------------------------------------------------------------
+
+local function add_tokens(receiver, account_sid, given)
+    for _, token in ipairs(tokens.list(given)) do
+        local ok, err = receiver:add_token(account_sid, token)
+        if not ok then
+            return nil, err
+        end
+    end
+    return true
+end
+
+local function ledger_of(opts)
+    if opts.optout ~= nil then
+        return opts.optout or nil
+    elseif opts.client and opts.client.optout then
+        return opts.client.optout
+    end
+    return optout.new { account_sid = opts.account_sid, store = opts.store }
+end
+
+local function core_of(opts)
+    local ref = options.check(opts.callback_ref, REF_OPTIONS, 4)
+    return core.webhook {
+        account_sid = opts.account_sid, urls = opts.urls, trusted_proxies = opts.trusted_proxies,
+        max_body = opts.max_body, max_fields = opts.max_fields, shared = opts.shared,
+        replay_window_ms = opts.replay_window_ms,
+        callback_ref_key = ref.key, callback_ref_required = ref.required,
+    }
+end
+
+--- Makes a receiver.
+-- @tparam table opts account_sid and auth_token (a token or a list of them; each as for a client); accounts
+-- (tokens by the sid of other accounts), tokens_for (a function that answers those of an account, or nil);
+-- urls, trusted_proxies, max_body, max_fields, shared, replay_window_ms; callback_ref { key, required };
+-- store, optout, track, client; replies { stop, start, help }; on_message, on_status, on_unknown, on_error
+-- (docs/receiving.md explains each)
+-- @treturn table|nil
+function M.new(opts)
+    opts = options.check(opts, OPTIONS, 2)
+    options.check(opts.replies, REPLIES, 2)
+    local receiver, err = core_of(opts)
+    if not receiver then
+        return nil, err
+    end
+    local ok = true
+    if opts.auth_token ~= nil then
+        ok, err = add_tokens(receiver, nil, opts.auth_token)
+    elseif not opts.accounts and not opts.tokens_for then
+        return nil, core.error("InvalidAuthToken", "auth_token: it is needed to check signatures")
+    end
+    for account_sid, given in pairs(opts.accounts or {}) do
+        if ok then
+            ok, err = add_tokens(receiver, account_sid, given)
+        end
+    end
+    if not ok then
+        return nil, err
+    end
+    return setmetatable({
+        core = receiver,
+        ledger = ledger_of(opts),
+        track = opts.track or opts.client and opts.client.track or nil,
+        client = opts.client,
+        repeats = repeats.new(receiver, opts.store),
+        tokens_for = opts.tokens_for,
+        replies = opts.replies or {},
+        handlers = { inbound = opts.on_message, status = opts.on_status, unknown = opts.on_unknown },
+        on_error = opts.on_error,
+        counts = { inbound = 0, status = 0, unknown = 0, refused = 0, repeated = 0, failed = 0 },
+    }, class)
+end
+
+-- ---- Telling -------------------------------------------------------------------------------------
+
+-- Nothing that goes wrong while it is told may change the answer.
+local function tell(self, err, event, explanation)
+    if self.on_error then
+        pcall(self.on_error, err, event, explanation)
+    end
+end
+
+local function status_only(status, headers)
+    return { status = status, headers = headers or {}, body = "" }
+end
+
+local function refuse(self, request, err)
+    self.counts.refused = self.counts.refused + 1
+    local _, explanation = pcall(self.core.explain, self.core, request)
+    tell(self, err, nil, explanation)
+    return status_only(err.http_status or 500), nil, err
+end
+
+-- Answers 500, so that the sender may try again, if its URL says so (#rc=3&rp=5xx).
+local function fail(self, event, err)
+    self.counts.failed = self.counts.failed + 1
+    tell(self, err, event)
+    return status_only(500), event, err
+end
+
+-- ---- Reading -------------------------------------------------------------------------------------
+
+-- Asks for the tokens of an account that is not known yet, at most once for each request.
+local function read(self, request, now_ms)
+    local event, err = self.core:read(request, now_ms)
+    local account_sid = not event and self.tokens_for and self.core:unknown_account()
+    if not account_sid then
+        return event, err
+    end
+    local ok, given = pcall(self.tokens_for, account_sid)
+    if not ok then
+        local lookup = core.error("ServiceUnavailable", "tokens_for failed: " .. tostring(given))
+        lookup.http_status = 500
+        return nil, lookup
+    elseif given == nil then
+        return nil, err
+    end
+    local added, why = add_tokens(self.core, account_sid, given)
+    if not added then
+        why.http_status = 500
+        return nil, why
+    end
+    return self.core:read(request, now_ms)
+end
+
+-- ---- Handling ------------------------------------------------------------------------------------
+
+-- Scheduled messages to somebody who opted out would still be sent: Twilio looks at its own list only, and
+-- that knows its own words only. The answer to the webhook does not wait for it where there is a loop.
+local function cancel_scheduled(self, event, learned)
+    local function cancel()
+        local ledger, client = self.ledger, self.client
+        local ok, count, errs = pcall(ledger.cancel_scheduled, ledger, client, event.from, learned.scopes)
+        if not ok then
+            local why = "cancelling scheduled messages failed: " .. tostring(count)
+            errs = { core.error("InternalError", why) }
+        end
+        for _, err in ipairs(errs or {}) do
+            tell(self, err, event)
+        end
+    end
+    if loop.inside() then
+        loop.spawn(cancel)
+    else
+        cancel()
+    end
+end
+
+local function handler_error(what)
+    return core.error("InternalError", "the handler failed: " .. tostring(what))
+end
+
+-- Runs the program's handler. Answers the reply, or nil and an error.
+local function run_handler(self, event, learned)
+    local answer = reply.new(event, self.ledger)
+    local handler = self.handlers[event.type]
+    local ok, result, err = true, nil, nil
+    if handler then
+        ok, result, err = pcall(handler, event, answer)
+    end
+    if not ok then
+        return nil, handler_error(result)
+    elseif result == nil and err ~= nil then
+        return nil, core.is_error(err) and err or handler_error(err)
+    elseif type(result) == "string" then
+        ok, err = answer:message { body = result }
+        if not ok then
+            return nil, err
+        end
+    end
+    if learned then
+        answer:confirm(learned, self.replies)
+    end
+    return answer
+end
+
+-- Everything that must have happened before an answer is given.
+local function process(self, event)
+    local learned, changed, answer, err
+    if self.ledger then
+        learned, err = self.ledger:learn(event)
+        if not learned then
+            return nil, err
+        end
+        event.opt_out = learned.action and learned or nil
+    end
+    if self.track and event.type == "status" then
+        changed, err = self.track:update(event, "callback")
+        if not changed then
+            return nil, err
+        end
+    end
+    answer, err = run_handler(self, event, event.opt_out)
+    if not answer then
+        return nil, err
+    end
+    if self.client and event.type == "inbound" and learned and learned.action == "stop" then
+        cancel_scheduled(self, event, learned)
+    end
+    return answer:answer()
+end
+
+local function process_claimed(self, event, keys, now_ms)
+    local ok, answer, err = pcall(process, self, event)
+    if not ok then
+        answer, err = nil, core.error("InternalError", tostring(answer))
+    end
+    if not answer then
+        self.repeats:failed(keys)
+        return fail(self, event, err)
+    end
+    err = self.repeats:done(keys, event, now_ms, answer)
+    if err then
+        tell(self, err, event) -- it was handled: to handle it again would be worse than to forget it
+    end
+    return answer, event
+end
+
+--- Handles one request.
+-- @tparam table request method; url (the public one, or the target alone: then `tls`, `peer` and the headers
+-- say the rest); headers (a map, or a list of pairs); body (the raw bytes)
+-- @treturn table the answer to give: status, headers, body
+-- @treturn table|nil the event, when the request was genuine; `repeated` is true when it was seen before
+-- @treturn table|nil why it was refused, or why handling it failed
+function Receiver:handle(request)
+    if type(request) ~= "table" then
+        error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
+    end
+    local now_ms = core.time_ms()
+    local event, err = read(self, request, now_ms)
+    if not event then
+        return refuse(self, request, err)
+    end
+    local keys, answer, problem = self.repeats:claim(event, now_ms)
+    if problem then
+        return fail(self, event, problem)
+    elseif not keys then
+        self.counts.repeated = self.counts.repeated + 1
+        event.repeated = true
+        return answer, event
+    end
+    self.counts[event.type] = self.counts[event.type] + 1
+    return process_claimed(self, event, keys, now_ms)
+end
+
+--- What came so far: inbound, status, unknown, refused, repeated, failed.
+function Receiver:stats()
+    local out = {}
+    for name, count in pairs(self.counts) do
+        out[name] = count
+    end
+    return out
+end
+
+--- Wipes the tokens.
+function Receiver:close()
+    self.core:close()
+end
+
+class.__close = Receiver.close
+
+--- Receives webhooks on a port of its own until it is stopped (`twilio_sms.listener`).
+function M.serve(opts)
+    return require("twilio_sms.listener").serve(opts)
+end
+
+return M
