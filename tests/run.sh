@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs suites of tests and closes with one line of counts.
-# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, lua, examples, fuzz [SECONDS]
+# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, lua, crash, peers, examples,
+# fuzz [SECONDS]
 # VALGRIND=1 runs the C tests under valgrind; GC_STRESS=1 runs the specs with a collector that never rests.
 set -u
 
@@ -37,6 +38,15 @@ cmocka() {
     count "${good:-0}" "${bad:-0}"
 }
 
+# Runs a command with the Lua modules of a build in its reach.
+with_modules() { # modules command...
+    local modules=$1
+    shift
+    LUA_PATH_5_4="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH_5_4="$modules/?.so;;" \
+        LUA_PATH="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH="$modules/?.so;;" \
+        TWILIO_SMS_BUILD="$build" "$@"
+}
+
 # Runs a command as one test.
 single() { # name command...
     local name=$1
@@ -53,10 +63,7 @@ single() { # name command...
 
 specs() {
     local lua=$1 modules=$2
-    LUA_PATH_5_4="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH_5_4="$modules/?.so;;" \
-        LUA_PATH="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH="$modules/?.so;;" \
-        TWILIO_SMS_BUILD="$build" \
-        timeout 900 "$lua" tests/busted.lua -o plainTerminal spec > "$log" 2>&1
+    with_modules "$modules" timeout 900 "$lua" tests/busted.lua -o plainTerminal spec > "$log" 2>&1
     local status=$?
     local line good bad
     line=$(grep -aE '[0-9]+ successes? / [0-9]+ failures?' "$log" | tail -n 1)
@@ -73,6 +80,17 @@ specs() {
     count "${good:-0}" "$bad"
 }
 
+# Compares signatures with those of other libraries.
+peers() {
+    timeout 600 tests/crosscheck/run.sh "$build" > "$log" 2>&1
+    local status=$? good bad
+    good=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$log" | tail -n 1)
+    bad=$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$log" | tail -n 1)
+    cat "$log"
+    [ $status -eq 0 ] || [ "${bad:-0}" -gt 0 ] || bad=1
+    count "${good:-0}" "${bad:-0}"
+}
+
 fuzz() {
     local seconds=$1
     for source in tests/fuzz/fuzz_*.c; do
@@ -82,9 +100,9 @@ fuzz() {
         corpus="$build/libfuzzer/corpus_${name#fuzz_}"
         mkdir -p "$corpus"
         clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Icsrc \
-            $(pkg-config --cflags libcurl libcjson) "$source" \
+            $(pkg-config --cflags libcurl libcjson libcrypto) "$source" \
             csrc/base/*.c csrc/config/*.c csrc/wire/*.c -o "$program" \
-            $(pkg-config --libs libcjson) -lm || { count 0 1; continue; }
+            $(pkg-config --libs libcjson libcrypto) -lm || { count 0 1; continue; }
         single "$name, ${seconds} s" "$program" -max_total_time="$seconds" -timeout=2 -print_final_stats=1 \
             "$corpus" "tests/fuzz/corpus/${name#fuzz_}"
         grep -a 'number_of_executed_units' "$log"
@@ -112,6 +130,14 @@ while [ $# -gt 0 ]; do
     lua)
         specs lua5.4 "$build/lua5.4"
         specs luajit "$build/luajit"
+        ;;
+    crash)
+        with_modules "$build/lua5.4" single "STOPs survive 200 kills of their receiver" \
+            lua5.4 tests/integration/receiver_crash.lua 200
+        tail -n 1 "$log"
+        ;;
+    peers)
+        peers
         ;;
     examples)
         for example in tests/examples/*.sh; do

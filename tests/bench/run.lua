@@ -3,7 +3,8 @@
 --     lua5.4 tests/bench/run.lua BUILD [section ...] [--rounds N] [--count N]
 --
 -- BUILD holds bench/bare_multi, bench/c_api and lua5.4/twilio_sms; what is missing is left out.
--- Sections: send, http2, instructions, latency, connections, start, memory; without any, all.
+-- Sections: send, http2, instructions, latency, connections, start, memory, signatures, listener; without
+-- any, all.
 -- Needs nginx with the Lua module, openssl, and valgrind for `instructions`; root or not.
 -- The exit status is 1 when a goal is missed.
 --
@@ -15,8 +16,11 @@
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. package.path
 local nginx = require "nginx"
+local webhooks = require "webhooks"
 
-local SECTIONS = { "send", "http2", "instructions", "latency", "connections", "start", "memory" }
+local SECTIONS = {
+    "send", "http2", "instructions", "latency", "connections", "start", "memory", "signatures", "listener",
+}
 
 local wanted, rounds, count, build = {}, 9, 20000, nil
 do
@@ -332,6 +336,39 @@ function section.memory(server)
             few.cpu_us_per_send, many.cpu_us_per_send))
         goal(case.program.name .. ", peak at 200,000 / at 10,000", many.peak_kb / few.peak_kb, "at most",
             1.10)
+    end
+end
+
+function section.signatures()
+    title("A webhook of 20 fields, from the raw body to a verdict, %d rounds", rounds)
+    local rows, costs = webhooks.signatures(function(command)
+        return capture(client_pin .. "env " .. command)
+    end, build, here, rounds)
+    for _, name in ipairs { "bare", "c", "lua5.4", "luajit" } do
+        print(("  %-36s %8.0f ns"):format(name, costs[name]))
+    end
+    for _, row in ipairs(rows) do
+        if row.limit then
+            goal(row.what, row.value, "at most", row.limit)
+        else
+            print(("  %-58s %6.3f"):format(row.what, row.value))
+        end
+    end
+end
+
+-- Each request is signed, has a sid of its own, and is answered with a message.
+function section.listener()
+    title("Webhooks through the listener over TLS, 100 at a time, 3 rounds")
+    for _, kind in ipairs { "memory", "SQLite file" } do
+        local results = webhooks.listener({
+            lua = lua_env .. server_pin .. "lua5.4 " .. here .. "/webhook_listener.lua",
+            load = client_pin .. build .. "/bench/webhook_load", capture = capture, store = kind ~= "memory",
+            requests = kind == "memory" and 20000 or 5000, rounds = 3,
+        })
+        print(("  opt-outs and repeats in %-12s %8.0f requests/s, p50 %.1f ms, p99 %.1f ms"):format(kind,
+            median(column(results, "per_s")), median(column(results, "p50_ms")),
+            median(column(results, "p99_ms"))))
+        goal("p99, ms", median(column(results, "p99_ms")), "at most", 200)
     end
 end
 

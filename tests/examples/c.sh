@@ -79,7 +79,7 @@ expect_host() { # name program
 
 expect_host "host" "$build/examples/host"
 if ${CC:-cc} -std=c11 -Wall -Wextra -Werror -Icsrc examples/host.c -o "$work/host_luajit" \
-    "$build/libtwilio_sms_luajit.a" $(pkg-config --cflags --libs luajit libcurl libcjson) -lpthread -lm; then
+    "$build/libtwilio_sms_luajit.a" $(pkg-config --cflags --libs luajit libcurl libcjson libcrypto) -lpthread -lm; then
     expect_host "host with LuaJIT" "$work/host_luajit"
 else
     echo "FAILED: host does not compile with LuaJIT"
