@@ -29,7 +29,12 @@ for i, path in ipairs(arg) do
     print(("static const signed char source_%d[] = {%s};\n"):format(i, bytes_of(file:read("a"))))
     file:close()
 end
-print "static const struct {\n    const char *name;\n    const signed char *source;\n    size_t size;\n} modules[] = {"
+print [[
+static const struct {
+    const char *name;
+    const signed char *source;
+    size_t size;
+} modules[] = {]]
 for i, path in ipairs(arg) do
     print(('    {"%s", source_%d, sizeof source_%d},'):format(module_name(path), i, i))
 end

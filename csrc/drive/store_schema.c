@@ -31,7 +31,7 @@ static const char *const steps[] = {
 
 enum { STEPS = sizeof steps / sizeof *steps };
 
-static tsms_status run_steps(const tsms__db *db, const char *const *todo, size_t count,
+static tsms_status run_steps(const tsms__db *db, const char *const *wanted, size_t count,
                              tsms_error *err)
 {
     int64_t version;
@@ -39,7 +39,7 @@ static tsms_status run_steps(const tsms__db *db, const char *const *todo, size_t
     for (size_t i = (size_t)version; status == TSMS_OK && i < count; i++) {
         char set_version[48];
         snprintf(set_version, sizeof set_version, "PRAGMA user_version = %zu", i + 1);
-        status = tsms__db_run(db, todo[i], err);
+        status = tsms__db_run(db, wanted[i], err);
         if (status == TSMS_OK) {
             status = tsms__db_run(db, set_version, err);
         }
@@ -47,7 +47,7 @@ static tsms_status run_steps(const tsms__db *db, const char *const *todo, size_t
     return status;
 }
 
-tsms_status tsms__schema_migrate(const tsms__db *db, const char *const *todo, size_t count,
+tsms_status tsms__schema_migrate(const tsms__db *db, const char *const *wanted, size_t count,
                                  tsms_error *err)
 {
     int64_t version;
@@ -57,7 +57,8 @@ tsms_status tsms__schema_migrate(const tsms__db *db, const char *const *todo, si
     }
     status = tsms__db_run(db, "BEGIN IMMEDIATE", err);
     if (status == TSMS_OK) {
-        status = run_steps(db, todo, count, err); /* looks again: another process may do the same */
+        status =
+            run_steps(db, wanted, count, err); /* looks again: another process may do the same */
     }
     if (status == TSMS_OK) {
         status = tsms__db_run(db, "COMMIT", err);

@@ -10,7 +10,7 @@
 tsms_status tsms__schema_open(const tsms__db *db, int busy_timeout_ms, tsms_error *err);
 /* Runs the steps that the file has not seen yet, in one transaction: version n of a file is what
  * the first n steps make. */
-tsms_status tsms__schema_migrate(const tsms__db *db, const char *const *steps, size_t count,
+tsms_status tsms__schema_migrate(const tsms__db *db, const char *const *wanted, size_t count,
                                  tsms_error *err);
 
 #endif

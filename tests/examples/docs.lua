@@ -240,7 +240,8 @@ function RUNNERS.c(block, path)
     write(path, whole and line .. block.text or C_PART:format(block.line, block.page, block.text))
     local libraries = "$(pkg-config --cflags --libs twilio_sms)"
     if block.text:find("twilio_sms_lua.h", 1, true) then
-        libraries = "-ltwilio_sms_lua5.4 $(pkg-config --cflags --libs lua5.4 libcurl libcjson) -lpthread -lm"
+        libraries = "-ltwilio_sms_lua5.4 $(pkg-config --cflags --libs lua5.4 libcurl libcjson libcrypto) "
+            .. "-lpthread -lm"
     end
     local program = path .. ".out"
     local ok, text = run("cc -Wall -Wextra -Werror %s -o %s %s", quote(path), quote(program), libraries)

@@ -164,6 +164,7 @@ function Sim:url()
     return ("%s://localhost:%d"):format(self.scheme, self.server:port())
 end
 
+--- The port that it listens on.
 function Sim:port()
     return self.server:port()
 end
@@ -312,6 +313,7 @@ function Sim:pollfd()
     return self.poster:pollfd()
 end
 
+--- What a loop waits for on pollfd, as cqueues wants it.
 function Sim:events()
     return self.server:events()
 end
