@@ -9,6 +9,8 @@
 local sms = require "twilio_sms"
 local store = require "twilio_sms.store"
 
+io.stdout:setvbuf "line"
+
 local WAIT_MS = 120000
 
 local certificate_file, key_file = arg[1], arg[2]
@@ -75,7 +77,6 @@ end
 local function converse(listener)
     local url = os.getenv "WEBHOOK_URL" or ("https://localhost:%d"):format(listener:port())
     print("listening at " .. url)
-    io.stdout:flush()
     sms.loop.spawn(function()
         ask_everybody(url .. "/status")
         local left_ms = WAIT_MS

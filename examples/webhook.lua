@@ -10,6 +10,8 @@
 local sms = require "twilio_sms"
 local store = require "twilio_sms.store"
 
+io.stdout:setvbuf "line"
+
 local certificate_file, key_file = arg[1], arg[2]
 if not key_file then
     io.stderr:write("usage: lua5.4 examples/webhook.lua cert.pem key.pem\n")
@@ -60,7 +62,6 @@ local ok, err = sms.webhook.serve {
     end,
     on_ready = function(listener)
         print(("listening on port %d"):format(listener:port()))
-        io.stdout:flush()
     end,
 }
 sms.assert(ok, err)

@@ -8,6 +8,9 @@ describe("twilio_sms.sim.control", function()
             given = opts
             return "SM1"
         end,
+        set_inbound_url = function(_, url)
+            given = url
+        end,
         webhooks = function()
             return { { kind = "inbound", forged = true, status = 204, params = { A = 'b"c' } } }
         end,
@@ -34,6 +37,14 @@ describe("twilio_sms.sim.control", function()
         assert.same({ from = "+1", to = "+2", body = "a b", media = { "u", "v" }, opt_out_type = "STOP",
             messaging_service_sid = "MG", params = { FromCity = "X" } }, given)
         assert.equal(400, (ask("POST", "/_sim/inbound", "From=%2B1")))
+    end)
+
+    it("leads the webhooks elsewhere", function()
+        assert.equal(200, (ask("POST", "/_sim/inbound_url", "Url=https%3A%2F%2Flocalhost%3A1%2Fsms")))
+        assert.equal("https://localhost:1/sms", given)
+        assert.equal(200, (ask("POST", "/_sim/inbound_url", "Url=")))
+        assert.is_nil(given)
+        assert.equal(400, (ask("POST", "/_sim/inbound_url", "url=x")))
     end)
 
     it("shows the log", function()

@@ -7,6 +7,7 @@ local core = require "twilio_sms.core"
 local drive = require "twilio_sms.drive"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
+local track_records = require "twilio_sms.track_records"
 
 local M = {}
 
@@ -102,6 +103,9 @@ local function check_bulk(source, opts)
         error("expected a list, as in { { to = ..., body = ... }, ... }; this table has no item 1", 3)
     end
     opts = options.check(opts, BULK_OPTIONS, 3)
+    if opts.batch then
+        track_records.check_batch(opts.batch, 4) -- before the first message leaves
+    end
     local n = opts.concurrency
     if n and (n < 1 or n % 1 ~= 0) then
         error("option 'concurrency' must be a whole number, 1 or more", 3)
@@ -346,15 +350,14 @@ local function check_object(name, object, methods, level)
 end
 
 -- What the opt-out list is: the caller's, none, or one in memory, so that a person whom Twilio calls opted
--- out is not written to again.
-local function ledger_of(opts, from_env, level)
+-- out is not written to again. Answers also whether it is that one.
+local function ledger_of(opts, account_sid, level)
     if opts.optout == false then
         return nil
     elseif opts.optout ~= nil and opts.optout ~= true then
         return check_object("optout", opts.optout, { "check", "learn_refusal" }, level + 1)
     end
-    local account_sid = opts.account_sid or from_env and os.getenv "TWILIO_ACCOUNT_SID"
-    return require("twilio_sms.optout").new { account_sid = account_sid }
+    return require("twilio_sms.optout").new { account_sid = account_sid }, true
 end
 
 --- Makes a client.
@@ -370,14 +373,18 @@ function M.new(opts, from_env)
     if not client then
         return nil, err
     end
-    local ledger = ledger_of(opts, from_env, 3)
+    local account_sid = opts.account_sid or from_env and os.getenv "TWILIO_ACCOUNT_SID" or nil
+    local ledger, in_memory = ledger_of(opts, account_sid, 3)
     local d = drive.new(client, { optout = ledger, track = track })
     if ledger then
         d:hook(function(question)
+            question.account_sid = account_sid -- a list may be that of another account, or of several
             return ledger:check(question)
         end)
     end
-    local self = setmetatable({ drive = d, optout = ledger, track = track, closed = false }, class)
+    local self = setmetatable({
+        drive = d, optout = ledger, optout_in_memory = in_memory, track = track, closed = false,
+    }, class)
     if track and track.attach then
         track:attach(self) -- so that it can look messages up
     end

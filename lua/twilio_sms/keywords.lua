@@ -124,13 +124,13 @@ end
 
 -- Takes one polite word from each end.
 local function without_manners(text, polite)
-    for word in pairs(polite) do
+    for _, word in ipairs(polite) do
         if #text > #word and text:sub(-#word - 1) == " " .. word then
             text = text:sub(1, -#word - 2)
             break
         end
     end
-    for word in pairs(polite) do
+    for _, word in ipairs(polite) do
         if text:sub(1, #word + 1) == word .. " " then
             return text:sub(#word + 2)
         end
@@ -198,7 +198,9 @@ function M.classifier(opts, level)
         end
         set_of(language.stop, wide.stop)
         set_of(language.help, wide.help)
-        set_of(language.polite, polite)
+        for _, word in ipairs(language.polite) do
+            polite[#polite + 1] = word
+        end
     end
     for action, words in pairs(more) do
         set_of(folded("words." .. action, words, level), wide[action])

@@ -3,6 +3,10 @@
 -- The receiver's memory, which processes may share, knows a webhook by its signature and by what it is about:
 -- the same message comes with another signature when the fallback URL is called. A store knows what it is
 -- about for longer, and over restarts.
+--
+-- After an answer that redirects, the same message comes once more, to the other URL, and is no repeat there.
+local core = require "twilio_sms.core"
+
 local M = {}
 
 local Repeats = {}
@@ -44,6 +48,15 @@ local function from_stored(stored)
     return { status = stored.status, headers = headers, body = stored.body }
 end
 
+-- A store of the program's own may raise errors. The claims must not hang on that.
+local function ask_store(self, method, ...)
+    local ok, value, detail = pcall(self.store[method], self.store, ...)
+    if not ok then
+        return nil, core.error("InternalError", ("the store failed: %s"):format(tostring(value)))
+    end
+    return value, detail
+end
+
 local function release(self, keys)
     for _, key in ipairs(keys) do
         self.receiver:release(key)
@@ -81,12 +94,12 @@ function Repeats:claim(event, now_ms)
     if not name then
         return keys, answer
     end
-    local record, err = self.store:read(SPACE, name)
-    if record then
+    local record, err = ask_store(self, "read", SPACE, name)
+    if record and not (record.redirected_from and record.redirected_from ~= event.url) then
         answer = from_stored(record)
         finish(self, keys, now_ms, answer)
         return nil, answer
-    elseif type(err) == "table" then
+    elseif not record and type(err) == "table" then
         release(self, keys)
         return nil, nil, err
     end
@@ -94,20 +107,27 @@ function Repeats:claim(event, now_ms)
 end
 
 --- It was handled, with this answer.
+-- @tparam boolean redirects whether the answer sends Twilio to another URL
 -- @treturn table|nil the store's error: the answer is then remembered for the replay window only
-function Repeats:done(keys, event, now_ms, answer)
+function Repeats:done(keys, event, now_ms, answer, redirects)
     local ok, err = true, nil
     local name = self.store and identity(event)
     if name then
         local record = to_stored(answer)
+        record.redirected_from = redirects and event.url or nil
         local at = math.floor(now_ms / 1000)
-        ok, err = self.store:write { { space = SPACE, key = name, record = record, at = at, version = 0 } }
+        ok, err = ask_store(self, "write", { { space = SPACE, key = name, record = record, at = at } })
         self.written = self.written + 1
         if self.written % PURGE_EVERY == 0 then
-            self.store:purge(SPACE, at - KEEP_S)
+            ask_store(self, "purge", SPACE, at - KEEP_S)
         end
     end
-    finish(self, keys, now_ms, answer)
+    if redirects then
+        finish(self, { keys[1] }, now_ms, answer) -- the signature, of which the URL is a part
+        release(self, { keys[2] })
+    else
+        finish(self, keys, now_ms, answer)
+    end
     return ok == nil and err or nil
 end
 

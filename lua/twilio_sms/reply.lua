@@ -84,8 +84,8 @@ function Reply:confirm(learned, texts)
         if not ok then
             return nil, err
         end
-        -- One confirmation may follow an opt-out (47 CFR 64.1200(a)(12)).
-        self.items[#self.items + 1] = { message = { body = text }, confirmation = learned.action ~= "help" }
+        -- One confirmation may follow an opt-out (47 CFR 64.1200(a)(12)). A START may leave other opt-outs.
+        self.items[#self.items + 1] = { message = { body = text }, confirmation = learned.action == "stop" }
     end
     return self
 end
@@ -100,27 +100,32 @@ local function allowed(self, item)
         to = item.message.to or event.from,
         from = item.message.from or event.to,
         messaging_service_sid = event.messaging_service_sid,
+        account_sid = event.account_sid,
     } == true
 end
 
 --- The finished answer: status, headers, body.
+-- @treturn table
+-- @treturn boolean whether Twilio will ask another URL for the rest
 function Reply:answer()
     local kept = core.twiml()
-    local count = 0
+    local count, redirects = 0, false
     for _, item in ipairs(self.event.type == "inbound" and self.items or {}) do
         if allowed(self, item) then
             count = count + 1
             if item.redirect then
                 kept:redirect(item.redirect, item.method)
+                redirects = true
             else
                 kept:message(item.message)
             end
         end
     end
     if count == 0 then
-        return { status = 204, headers = {}, body = "" }
+        return { status = 204, headers = {}, body = "" }, false
     end
-    return { status = 200, headers = { ["Content-Type"] = "text/xml; charset=utf-8" }, body = kept:text() }
+    local headers = { ["Content-Type"] = "text/xml; charset=utf-8" }
+    return { status = 200, headers = headers, body = kept:text() }, redirects
 end
 
 return M

@@ -131,14 +131,6 @@ local function merge(self, report, source, edit)
     return new, announce(self, new, old)
 end
 
-local BATCH_MOST = 128
-
-local function check_batch(name)
-    if type(name) ~= "string" or not name:find "^[\32-\46\48-\126]+$" or #name > BATCH_MOST then
-        error(("the name of a batch is 1 to %d ASCII characters without '/'"):format(BATCH_MOST), 3)
-    end
-end
-
 local SENT_OPTIONS = { batch = "string", send_at = "number" }
 local TIME_MOST_S = 253402300799 -- the year 9999
 
@@ -155,7 +147,7 @@ function Tracker:sent(message, opts)
     end
     opts = options.check(opts, SENT_OPTIONS, 2)
     if opts.batch then
-        check_batch(opts.batch)
+        records.check_batch(opts.batch, 2)
     end
     check_whole("option 'send_at'", opts.send_at or 0, 0, TIME_MOST_S, 2)
     return merge(self, message, "send", function(record)
@@ -211,7 +203,7 @@ end
 -- @tparam[opt] function f is called with { sid, status, error_code, terminal, silent, missing } of each
 -- @treturn table|nil total, by_status, terminal, delivered, failed, silent, missing, open, done
 function Tracker:batch(name, f)
-    check_batch(name)
+    records.check_batch(name, 2)
     local out = {
         total = 0, terminal = 0, delivered = 0, failed = 0, silent = 0, missing = 0, open = 0, by_status = {},
     }

@@ -11,6 +11,17 @@ local state = require "twilio_sms.track_state"
 
 local M = {}
 
+local BATCH_MOST = 128
+
+--- Whether a name can be that of a batch, and so a part of a key: misuse raises.
+-- @tparam number level as for error
+function M.check_batch(name, level)
+    if type(name) ~= "string" or not name:find "^[\32-\46\48-\126]+$" or #name > BATCH_MOST then
+        local what = "the name of a batch is 1 to %d ASCII characters without '/'"
+        error(what:format(BATCH_MOST), level + 1)
+    end
+end
+
 local SPACES = { "message", "message_due", "message_to", "batch" }
 
 --- An address as the opt-out list has it: one person is the same for SMS, MMS and RCS.

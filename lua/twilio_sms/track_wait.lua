@@ -7,14 +7,24 @@ local M = {}
 local PAUSE_FIRST_MS, PAUSE_MOST_MS = 500, 5000
 local LOOK_TIMEOUT_MS = 15000
 
--- Asks Twilio. In a loop a coroutine of its own does, so that a callback need not wait for the answer.
+local function ask_twilio(tracker, sid, left_ms)
+    local message, err = tracker.client:get(sid, { timeout_ms = math.min(left_ms, LOOK_TIMEOUT_MS) })
+    if not message then
+        return err
+    end
+    local record, problem = tracker:update(message, "poll")
+    return not record and problem or nil
+end
+
+-- Asks Twilio. In a loop a coroutine of its own does, so that a callback need not wait for the answer; what
+-- it raises, such as that the client was closed meanwhile, must not end the loop.
 local function look(tracker, sid, watch, left_ms)
     watch.looking = true
     local function ask()
-        local message, err = tracker.client:get(sid, { timeout_ms = math.min(left_ms, LOOK_TIMEOUT_MS) })
-        if message then
-            local record, problem = tracker:update(message, "poll")
-            err = not record and problem or nil
+        local ok, err = pcall(ask_twilio, tracker, sid, left_ms)
+        if not ok then
+            err = core.error("InternalError", "the look failed: " .. tostring(err))
+            err.retryable = false
         end
         watch.looking = false
         if err and not err.retryable then

@@ -40,7 +40,11 @@ local REPLIES = { stop = "string", start = "string", help = "string" }
 -- ---- Making one ----------------------------------------------------------------------------------
 
 local function add_tokens(receiver, account_sid, given)
-    for _, token in ipairs(tokens.list(given)) do
+    local list = tokens.list(given)
+    if #list == 0 then
+        return nil, core.error("InvalidAuthToken", "a list of tokens is empty")
+    end
+    for _, token in ipairs(list) do
         local ok, err = receiver:add_token(account_sid, token)
         if not ok then
             return nil, err
@@ -49,17 +53,92 @@ local function add_tokens(receiver, account_sid, given)
     return true
 end
 
+local function add_all_tokens(receiver, opts)
+    if opts.auth_token == nil and not opts.accounts and not opts.tokens_for then
+        return nil, core.error("InvalidAuthToken", "auth_token: it is needed to check signatures")
+    end
+    local ok, err = true, nil
+    if opts.auth_token ~= nil then
+        ok, err = add_tokens(receiver, nil, opts.auth_token)
+    end
+    for account_sid, given in pairs(opts.accounts or {}) do
+        if ok then
+            ok, err = add_tokens(receiver, account_sid, given)
+        end
+    end
+    return ok, err
+end
+
+-- Calls f; misuse that it finds is blamed on the caller of the function that calls this, which must not be a
+-- tail call.
+local function call(f, ...)
+    local ok, result, err = pcall(f, ...)
+    if not ok then
+        error(result, 3)
+    end
+    return result, err
+end
+
+local function has_methods(object, methods)
+    for _, method in ipairs(methods) do
+        if type(object) ~= "table" or type(object[method]) ~= "function" then
+            return false, method
+        end
+    end
+    return true
+end
+
+-- An object with these methods may stand for a ledger or a tracker.
+local function check_object(name, object, methods, level)
+    local good, missing = has_methods(object, methods)
+    if not good then
+        error(("option '%s' must have the method '%s'"):format(name, missing), level + 1)
+    end
+end
+
+local function check_objects(opts, level)
+    if opts.optout and opts.optout ~= true then
+        check_object("optout", opts.optout, { "check", "learn" }, level + 1)
+    end
+    if opts.track then
+        check_object("track", opts.track, { "update" }, level + 1)
+    end
+    if opts.client then
+        check_object("client", opts.client, { "list", "cancel" }, level + 1)
+    end
+    if opts.store ~= nil and type(opts.store) ~= "userdata" then
+        check_object("store", opts.store, { "read", "write", "list", "purge" }, level + 1)
+    end
+end
+
+-- The opt-out list, false for none; or nil and an error.
 local function ledger_of(opts)
-    if opts.optout ~= nil then
-        return opts.optout or nil
-    elseif opts.client and opts.client.optout then
-        return opts.client.optout
+    local client = opts.client
+    if opts.optout ~= nil and opts.optout ~= true then
+        return opts.optout
+    elseif client and client.optout and client.optout_in_memory and opts.store ~= nil then
+        local why = "store: the client keeps its opt-out list in memory, where a STOP would be lost; "
+            .. "make the client with optout = sms.optout.new { store = ... }"
+        return nil, core.error("InvalidOption", why)
+    elseif client and client.optout then
+        return client.optout
     end
     return optout.new { account_sid = opts.account_sid, store = opts.store }
 end
 
+-- Texts that no answer could hold.
+local function check_replies(replies)
+    for name, text in pairs(replies) do
+        local ok, err = core.twiml():message { body = text }
+        if not ok then
+            return nil, core.error("InvalidOption", ("replies.%s: %s"):format(name, err.message))
+        end
+    end
+    return true
+end
+
 local function core_of(opts)
-    local ref = options.check(opts.callback_ref, REF_OPTIONS, 4)
+    local ref = opts.callback_ref or {}
     return core.webhook {
         account_sid = opts.account_sid, urls = opts.urls, trusted_proxies = opts.trusted_proxies,
         max_body = opts.max_body, max_fields = opts.max_fields, shared = opts.shared,
@@ -77,28 +156,28 @@ end
 -- @treturn table|nil
 function M.new(opts)
     opts = options.check(opts, OPTIONS, 2)
+    options.check(opts.callback_ref, REF_OPTIONS, 2)
     options.check(opts.replies, REPLIES, 2)
-    local receiver, err = core_of(opts)
+    check_objects(opts, 2)
+    local receiver, err = call(core_of, opts)
     if not receiver then
         return nil, err
     end
-    local ok = true
-    if opts.auth_token ~= nil then
-        ok, err = add_tokens(receiver, nil, opts.auth_token)
-    elseif not opts.accounts and not opts.tokens_for then
-        return nil, core.error("InvalidAuthToken", "auth_token: it is needed to check signatures")
+    local ok, ledger
+    ok, err = call(add_all_tokens, receiver, opts)
+    if ok then
+        ok, err = check_replies(opts.replies or {})
     end
-    for account_sid, given in pairs(opts.accounts or {}) do
-        if ok then
-            ok, err = add_tokens(receiver, account_sid, given)
-        end
+    if ok then
+        ledger, err = ledger_of(opts)
     end
-    if not ok then
+    if ledger == nil then
+        receiver:close()
         return nil, err
     end
     return setmetatable({
         core = receiver,
-        ledger = ledger_of(opts),
+        ledger = ledger or nil,
         track = opts.track or opts.client and opts.client.track or nil,
         client = opts.client,
         repeats = repeats.new(receiver, opts.store),
@@ -139,6 +218,12 @@ end
 
 -- ---- Reading -------------------------------------------------------------------------------------
 
+local function lookup_error(what)
+    local err = core.error("ServiceUnavailable", "tokens_for failed: " .. tostring(what))
+    err.http_status = 500
+    return err
+end
+
 -- Asks for the tokens of an account that is not known yet, at most once for each request.
 local function read(self, request, now_ms)
     local event, err = self.core:read(request, now_ms)
@@ -146,18 +231,16 @@ local function read(self, request, now_ms)
     if not account_sid then
         return event, err
     end
-    local ok, given = pcall(self.tokens_for, account_sid)
-    if not ok then
-        local lookup = core.error("ServiceUnavailable", "tokens_for failed: " .. tostring(given))
-        lookup.http_status = 500
-        return nil, lookup
+    local ok, given, problem = pcall(self.tokens_for, account_sid)
+    if not ok or given == nil and problem ~= nil then
+        return nil, lookup_error(ok and problem or given)
     elseif given == nil then
         return nil, err
     end
-    local added, why = add_tokens(self.core, account_sid, given)
-    if not added then
-        why.http_status = 500
-        return nil, why
+    local added, why
+    ok, added, why = pcall(add_tokens, self.core, account_sid, given)
+    if not ok or not added then
+        return nil, lookup_error(ok and why or added)
     end
     return self.core:read(request, now_ms)
 end
@@ -213,7 +296,8 @@ local function run_handler(self, event, learned)
     return answer
 end
 
--- Everything that must have happened before an answer is given.
+-- Everything that must have happened before an answer is given: the answer and whether it is a redirect, or
+-- nil and an error.
 local function process(self, event)
     local learned, changed, answer, err
     if self.ledger then
@@ -230,25 +314,26 @@ local function process(self, event)
         end
     end
     answer, err = run_handler(self, event, event.opt_out)
-    if not answer then
-        return nil, err
-    end
+    -- Also when the handler has failed: Twilio may never try again.
     if self.client and event.type == "inbound" and learned and learned.action == "stop" then
         cancel_scheduled(self, event, learned)
+    end
+    if not answer then
+        return nil, err
     end
     return answer:answer()
 end
 
 local function process_claimed(self, event, keys, now_ms)
-    local ok, answer, err = pcall(process, self, event)
+    local ok, answer, detail = pcall(process, self, event)
     if not ok then
-        answer, err = nil, core.error("InternalError", tostring(answer))
+        answer, detail = nil, core.error("InternalError", tostring(answer))
     end
     if not answer then
         self.repeats:failed(keys)
-        return fail(self, event, err)
+        return fail(self, event, detail)
     end
-    err = self.repeats:done(keys, event, now_ms, answer)
+    local err = self.repeats:done(keys, event, now_ms, answer, detail)
     if err then
         tell(self, err, event) -- it was handled: to handle it again would be worse than to forget it
     end

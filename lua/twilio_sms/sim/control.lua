@@ -44,6 +44,15 @@ ROUTES["POST /_sim/inbound"] = function(sim, request)
     return answer(202, json.map { message_sid = sim:inbound(opts) })
 end
 
+ROUTES["POST /_sim/inbound_url"] = function(sim, request)
+    local pair = core.form_decode(request.body)[1] or {}
+    if pair[1] ~= "Url" then
+        return refuse(400, "Url is required; an empty one stops the webhooks")
+    end
+    sim:set_inbound_url(pair[2] ~= "" and pair[2] or nil)
+    return answer(200, json.map { url = pair[2] })
+end
+
 ROUTES["GET /_sim/webhooks"] = function(sim)
     local list = {}
     for i, entry in ipairs(sim:webhooks()) do

@@ -303,6 +303,12 @@ function Sim:inbound(opts)
     }, opts.params).sid
 end
 
+--- Changes `inbound_url`, for a program that knows its port only when it runs.
+-- @tparam string|nil url
+function Sim:set_inbound_url(url)
+    self.conversation.url = url
+end
+
 --- What webhooks were sent and how they were answered (`twilio_sms.sim.webhooks`, log).
 function Sim:webhooks()
     return self.outbox:log()
