@@ -104,7 +104,7 @@ local function check_bulk(source, opts)
     end
     opts = options.check(opts, BULK_OPTIONS, 3)
     if opts.batch then
-        track_records.check_batch(opts.batch, 4) -- before the first message leaves
+        track_records.check_batch(opts.batch, 3) -- before the first message leaves
     end
     local n = opts.concurrency
     if n and (n < 1 or n % 1 ~= 0) then

@@ -49,7 +49,7 @@ end
 -- service, as the reason why an accepted message failed.
 local OPTED_OUT_CODE = 21610
 
-local function tell(self, ticket, value, err)
+local function learn(self, ticket, value, err)
     local sends = ticket.operation == "send"
     if self.optout and sends and err and err.code == OPTED_OUT_CODE and ticket.question then
         self.optout:learn_refusal(ticket.question)
@@ -65,7 +65,7 @@ local function finish(self, id, value, err)
     local ticket = self.tickets[id]
     self.tickets[id] = nil
     if self.optout or self.track then
-        pcall(tell, self, ticket, value, err) -- whoever waits for the result must get it
+        pcall(learn, self, ticket, value, err) -- whoever waits for the result must get it
     end
     ticket.done, ticket.value, ticket.err = true, value, err
     if ticket.deliver then

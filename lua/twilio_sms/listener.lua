@@ -112,7 +112,6 @@ local function accept(self)
         loop.wait(self.drive, self.drive)
         take(self)
     until finished(self)
-    self.server:close()
 end
 
 -- ---- The listener --------------------------------------------------------------------------------
@@ -189,15 +188,22 @@ function M.serve(opts)
     if own.signals ~= false then
         server:catch_signals()
     end
-    if own.on_ready then
-        own.on_ready(self)
+    local function run()
+        if own.on_ready then
+            own.on_ready(self)
+        end
+        if loop.inside() then
+            accept(self)
+        else
+            loop.run(accept, self)
+        end
     end
-    if loop.inside() then
-        accept(self)
-    else
-        loop.run(accept, self)
-    end
+    local ok, raised = pcall(run)
+    server:close() -- also after an error in a coroutine: the port must be free for the next try
     receiver:close()
+    if not ok then
+        error(raised, 0)
+    end
     return true
 end
 

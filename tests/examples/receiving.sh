@@ -8,7 +8,7 @@ build=$(cd "$1" && pwd) || exit 1
 
 work=$(mktemp -d)
 example=
-trap 'kill $example 2> /dev/null; wait $example 2> /dev/null; stop_simulator; rm -rf "$work"' EXIT
+trap '[ -z "$example" ] || kill "$example"; stop_simulator; rm -rf "$work"' EXIT
 failed=0
 
 ok() { # what condition...
