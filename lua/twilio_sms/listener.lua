@@ -188,17 +188,15 @@ function M.serve(opts)
     if own.signals ~= false then
         server:catch_signals()
     end
-    local function run()
-        if own.on_ready then
-            own.on_ready(self)
-        end
-        if loop.inside() then
-            accept(self)
-        else
-            loop.run(accept, self)
-        end
+    if own.on_ready then
+        own.on_ready(self)
     end
-    local ok, raised = pcall(run)
+    local ok, raised = true, nil
+    if loop.inside() then
+        accept(self)
+    else
+        ok, raised = pcall(loop.run, accept, self)
+    end
     server:close() -- also after an error in a coroutine: the port must be free for the next try
     receiver:close()
     if not ok then
