@@ -638,7 +638,8 @@ typedef struct tsms_webhook_options {
     size_t max_fields;               /* parameters; 256, at most 1000 */
     tsms_str shared;            /* the region that holds the replay cache; absent: one of its own */
     int64_t replay_window_ms;   /* how long a repeat is known; 86400000 */
-    tsms_str callback_ref_key;  /* secret; with it a status callback's reference is checked */
+    tsms_str callback_ref_key;  /* secret of 16 bytes or more; with it a status callback's reference
+                                   is checked */
     bool callback_ref_required; /* a status callback without a good reference is refused */
 } tsms_webhook_options;
 

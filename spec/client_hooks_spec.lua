@@ -39,12 +39,17 @@ describe("the hooks of a client", function()
             return true
         end)
         assert(client:send { to = TO, body = "Hello" })
-        assert.same({ to = TO, from = simulator.FROM, body = "Hello", attempts = 0 }, asked)
+        local account_sid = simulator.ACCOUNT_SID
+        assert.same({
+            to = TO, from = simulator.FROM, body = "Hello", attempts = 0, account_sid = account_sid,
+        }, asked)
         local at = os.time() + 86400
         local service = simulator.SERVICE_SID
         assert(client:send { to = TO, body = "x", messaging_service_sid = service, send_at = at })
-        assert.same({ to = TO, messaging_service_sid = service, body = "x", send_at = at, attempts = 0 },
-            asked)
+        assert.same({
+            to = TO, messaging_service_sid = service, body = "x", send_at = at, attempts = 0,
+            account_sid = account_sid,
+        }, asked)
     end)
 
     it("refuse a message before anything leaves", function()

@@ -46,6 +46,7 @@ describe("misuse raises at the caller's line", function()
             { function() client:send_many({}, 5) end, options },
             { function() client:send_many({}, { concurency = 5 }) end, "unknown option 'concurency'" },
             { function() client:send_many({}, { concurrency = 0 }) end, "1 or more" },
+            { function() client:send_many({}, { batch = "2026/03" }) end, "without '/'" },
             { function() client:send_many({}, { concurrency = 1.5 }) end, "whole number" },
             { function() client:send_many({}, { concurrency = 0 / 0 }) end, "whole number" },
             { function() client:send_many({}, { on_progress = 1 }) end, "must be a function" },

@@ -187,6 +187,23 @@ describe("twilio_sms.listener", function()
         assert.is_true(served)
     end)
 
+    it("gives its port back when an error in a coroutine has ended the loop", function()
+        local port
+        local opts = {
+            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, signals = false,
+            on_ready = function(listener)
+                port = listener:port()
+                listener.drive.step = function() error "a fault" end
+            end,
+        }
+        local ok, err = pcall(webhook.serve, opts)
+        assert.is_false(ok)
+        assert.matches("a fault", err)
+        opts.port = port
+        opts.on_ready = function(listener) listener:stop() end
+        assert.is_true(webhook.serve(opts))
+    end)
+
     it("says why it cannot start", function()
         local ok, err = webhook.serve { ca_file = ca_file, account_sid = "x", auth_token = twilio.TOKEN }
         assert.is_nil(ok)

@@ -1,5 +1,5 @@
 local quiet_hours = require "twilio_sms.quiet_hours"
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 
 local NIGHT = { from = "21:00", to = "08:00" }
 

@@ -207,6 +207,21 @@ describe("a STOP wins over a message that", function()
         assert(finish(submit "Hello again"))
     end)
 
+    it("gives its result back although the opt-out list or the tracker raises an error", function()
+        local raised = {}
+        local function raise()
+            raised[#raised + 1] = true
+            error "no connection"
+        end
+        start {
+            optout = { check = function() return true end, learn_refusal = raise, learn = raise },
+            track = { sent = raise, wait = raise, update = raise },
+        }
+        assert(client:send { to = PERSON, body = "Hello" })
+        assert.equal(21610, select(2, client:send { to = "+15005550004", body = "Hello" }).code)
+        assert.equal(2, #raised)
+    end)
+
     it("would be refused by Twilio, which alone has heard of it", function()
         start()
         local value, err = client:send { to = "+15005550004", body = "Hello" }

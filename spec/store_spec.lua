@@ -9,6 +9,34 @@ local function read_file(path)
     return bytes
 end
 
+--- Lets `use` run as a finalizer again and again while `work` runs.
+local function with_finalizers(use, work)
+    local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
+    local runs, armed = 0, true
+    local arm
+    local function finalize()
+        if armed then
+            runs = runs + 1
+            use()
+            arm()
+        end
+    end
+    function arm()
+        if rawget(_G, "newproxy") then -- Lua 5.1 and LuaJIT finalize no tables
+            getmetatable(rawget(_G, "newproxy")(true)).__gc = finalize
+        else
+            setmetatable({}, { __gc = finalize })
+        end
+    end
+    arm()
+    local ok, err = pcall(work)
+    armed = false
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", step)
+    assert(ok, err)
+    assert.is_true(runs > 0)
+end
+
 describe("twilio_sms.store", function()
     local path, opened
 
@@ -129,6 +157,28 @@ describe("twilio_sms.store", function()
         for _, call in ipairs(calls) do
             assert.equal(message(other, call), message(store, call))
         end
+    end)
+
+    it("lets finalizers use it while it makes the tables of its answers", function()
+        local store = open()
+        local text = ("x"):rep(100)
+        local changes = { { space = "b", key = "large", record = { text = ("y"):rep(900000) } } }
+        for i = 1, 200 do
+            changes[i + 1] = { space = "a", key = ("%03d"):format(i), record = { i = i, text = text } }
+        end
+        assert.is_true(store:write(changes))
+        with_finalizers(function()
+            store:read("b", "large")
+        end, function()
+            for _ = 1, 20 do
+                local rows = assert(store:list("a", { limit = 200 }))
+                assert.equal(200, #rows)
+                for i, row in ipairs(rows) do
+                    assert.same({ i = i, text = text }, row.record)
+                    assert.same({ i = i, text = text }, (assert(store:read("a", row.key))))
+                end
+            end
+        end)
     end)
 
     it("closes once, and by itself", function()

@@ -1,4 +1,4 @@
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 local timezone = require "twilio_sms.timezone"
 
 -- ---- Making TZif files (RFC 8536) ------------------------------------------------------------------

@@ -164,6 +164,20 @@ describe("waiting for the end of a message", function()
         assert.same({ 10, 1 }, { ended, #client.asked })
     end)
 
+    it("fails alone when the client was closed meanwhile, and does not end the loop", function()
+        function client:get()
+            error "the client is closed"
+        end
+        local others, err = 0, nil
+        loop.run(function()
+            loop.spawn(function() err = select(2, tracker:wait(sid(1))) end)
+            loop.sleep(5)
+            others = others + 1
+        end)
+        assert.equal(1, others)
+        assert.matches("the client is closed", tostring(err))
+    end)
+
     it("grows its pauses", function()
         client:tell(message(1, "sent"))
         local pauses, now_ms = {}, 0

@@ -53,6 +53,34 @@ local function post(fields, url, token)
     }
 end
 
+--- Lets `use` run as a finalizer again and again while `work` runs.
+local function with_finalizers(use, work)
+    local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
+    local runs, armed = 0, true
+    local arm
+    local function finalize()
+        if armed then
+            runs = runs + 1
+            use()
+            arm()
+        end
+    end
+    function arm()
+        if rawget(_G, "newproxy") then -- Lua 5.1 and LuaJIT finalize no tables
+            getmetatable(rawget(_G, "newproxy")(true)).__gc = finalize
+        else
+            setmetatable({}, { __gc = finalize })
+        end
+    end
+    arm()
+    local ok, err = pcall(work)
+    armed = false
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", step)
+    assert(ok, err)
+    assert.is_true(runs > 0)
+end
+
 describe("core.webhook", function()
     local webhook
 
@@ -322,6 +350,58 @@ describe("core.webhook", function()
         assert.equal("InvalidAuthToken", err.kind)
         _, err = webhook:add_token("AC1", TOKEN)
         assert.equal("InvalidAccountSid", err.kind)
+    end)
+
+    it("refuses a key for references that is too short, an empty one too", function()
+        for _, key in ipairs { "", "x", ("x"):rep(15) } do
+            local none, err = core.webhook { account_sid = ACCOUNT, callback_ref_key = key }
+            assert.is_nil(none)
+            assert.equal("InvalidOption", err.kind)
+            assert.truthy(err.message:find("callback_ref_key", 1, true))
+        end
+    end)
+
+    it("raises when a table that it reads closes it", function()
+        local now_ms = NOW_MS
+        local uses = {
+            read = function(hostile) webhook:read(hostile, now_ms) end,
+            explain = function(hostile) webhook:explain(hostile) end,
+            finish = function(hostile) webhook:finish("key", now_ms, hostile) end,
+        }
+        for name, use in pairs(uses) do
+            open()
+            local hostile = setmetatable({}, { __index = function(_, key)
+                webhook:close()
+                return key == "status" and 200 or nil
+            end })
+            local ok, message = pcall(use, hostile)
+            assert.is_false(ok, name)
+            assert.truthy(message:find("the webhook is closed", 1, true), name)
+        end
+    end)
+
+    it("lets finalizers use it while it makes the tables of its answers", function()
+        open()
+        local fields = inbound()
+        for i = 1, 100 do
+            fields[#fields + 1] = { "Field" .. i, ("%d"):format(i):rep(20) }
+        end
+        local request, other = post(fields), post(inbound({ "Other", ("z"):rep(6000) }))
+        local answer = { status = 200, content_type = "text/xml", body = ("a"):rep(2000) }
+        webhook:finish("a", NOW_MS, answer)
+        webhook:finish("b", NOW_MS, { status = 500, content_type = "text/plain", body = ("b"):rep(2000) })
+        with_finalizers(function()
+            webhook:read(other, NOW_MS)
+            webhook:claim("b", NOW_MS)
+        end, function()
+            for _ = 1, 200 do
+                local event = assert(webhook:read(request, NOW_MS))
+                assert.same(fields, event.fields)
+                local seen, given = webhook:claim("a", NOW_MS)
+                assert.equal("done", seen)
+                assert.same(answer, given)
+            end
+        end)
     end)
 
     it("explains", function()

@@ -2,6 +2,7 @@ local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
 local memory = require "twilio_sms.memory"
 local optout = require "twilio_sms.optout"
+local sms = require "twilio_sms"
 local track = require "twilio_sms.track"
 local twilio = require "twilio"
 local webhook = require "twilio_sms.webhook"
@@ -210,6 +211,34 @@ describe("twilio_sms.webhook", function()
         assert.same(first, (receiver:handle(twilio.request(twilio.inbound()))))
     end)
 
+    it("handles a message once more where it was redirected to, and only there", function()
+        local next_url = "https://example.com/next"
+        for _, store in ipairs { false, memory.new() } do
+            local seen = {}
+            local opts = {
+                urls = { twilio.URL, next_url }, store = store or nil,
+                on_message = function(event, reply)
+                    seen[#seen + 1] = event.url
+                    if event.url == next_url then
+                        return "The rest."
+                    end
+                    return reply:redirect(next_url)
+                end,
+            }
+            local receiver = new(opts)
+            local first = receiver:handle(twilio.request(twilio.inbound()))
+            assert.truthy(first.body:find("<Redirect>", 1, true))
+            assert.same(first, (receiver:handle(twilio.request(twilio.inbound()))))
+            local rest = receiver:handle(twilio.request(twilio.inbound(), { url = next_url }))
+            assert.truthy(rest.body:find("The rest.", 1, true))
+            -- A receiver that starts anew has the store alone.
+            local again = store and new(opts) or receiver
+            assert.same(rest, (again:handle(twilio.request(twilio.inbound(), { url = next_url }))))
+            assert.is_true(select(2, again:handle(twilio.request(twilio.inbound()))).repeated)
+            assert.same({ twilio.URL, next_url }, seen)
+        end
+    end)
+
     it("takes any token of a rotation", function()
         local receiver = new { auth_token = { ("e"):rep(32), twilio.TOKEN } }
         assert.equal(204, receiver:handle(twilio.request(twilio.inbound())).status)
@@ -238,6 +267,11 @@ describe("twilio_sms.webhook", function()
         local answer, _, err = receiver:handle(twilio.request(params))
         assert.equal(500, answer.status)
         assert.truthy(tostring(err):find("no database", 1, true))
+        for _, answers in ipairs { { nil, "no database" }, { false }, { 7 }, { { 7 } }, { {} } } do
+            receiver = new { tokens_for = function() return answers[1], answers[2] end }
+            assert.equal(500, receiver:handle(twilio.request(params)).status)
+            assert.equal(1, receiver:stats().refused)
+        end
     end)
 
     it("learns STOP before anything else, and says nothing more to that person", function()
@@ -274,6 +308,20 @@ describe("twilio_sms.webhook", function()
         assert.truthy(help:find("Tea House", 1, true))
     end)
 
+    it("welcomes nobody back who is still opted out", function()
+        local ledger = optout.new { account_sid = twilio.ACCOUNT_SID }
+        local receiver = new { optout = ledger, replies = { start = "Welcome back." } }
+        local function start(n)
+            local params = twilio.inbound { Body = "START", To = "24680", MessageSid = twilio.sid(n) }
+            return receiver:handle(twilio.request(params)).body
+        end
+        ledger:opt_out(twilio.PERSON, { scope = "24680" })
+        assert.truthy(start(1):find("Welcome back.", 1, true))
+        ledger:opt_out(twilio.PERSON, { scope = "24680" })
+        ledger:opt_out(twilio.PERSON) -- at the phone, say: of all senders
+        assert.equal("", start(2))
+    end)
+
     it("learns 21610 from a callback", function()
         local receiver = new()
         receiver:handle(twilio.request(twilio.status { MessageStatus = "failed", ErrorCode = "21610" }))
@@ -298,6 +346,22 @@ describe("twilio_sms.webhook", function()
         local receiver = new { client = client }
         receiver:handle(twilio.request(twilio.inbound { Body = "STOP" }))
         assert.same({ twilio.sid(70) }, canceled)
+    end)
+
+    it("cancels them also when the handler fails, because no retry may come", function()
+        local canceled = {}
+        local client = {
+            list = function()
+                return { { sid = twilio.sid(70), status = "scheduled", from = twilio.NUMBER } }
+            end,
+            cancel = function(_, sid)
+                canceled[sid] = true
+                return {}
+            end,
+        }
+        local receiver = new { client = client, on_message = function() error "the database is down" end }
+        assert.equal(500, receiver:handle(twilio.request(twilio.inbound { Body = "STOP" })).status)
+        assert.same({ [twilio.sid(70)] = true }, canceled)
     end)
 
     it("brings callbacks to the tracker, and their order does not matter", function()
@@ -339,6 +403,39 @@ describe("twilio_sms.webhook", function()
             assert.equal("opted_out", (receiver.ledger:status(twilio.PERSON, twilio.NUMBER)))
         end)
 
+        it("answers 500 when it raises, and is ready for the next try", function()
+            local store, count = memory.new(), 0
+            local opts = { optout = false, on_message = function() count = count + 1 end }
+            opts.store = setmetatable({ read = function() error "no connection" end }, { __index = store })
+            local receiver = new(opts)
+            local answer, _, err = receiver:handle(twilio.request(twilio.inbound()))
+            assert.equal(500, answer.status)
+            assert.truthy(tostring(err):find("no connection", 1, true))
+            opts.store.read = function(_, ...) return store:read(...) end
+            opts.store.list, opts.store.purge = nil, nil
+            opts.store.write = function() error "no connection" end
+            assert.equal(204, receiver:handle(twilio.request(twilio.inbound())).status)
+            assert.is_true(select(2, receiver:handle(twilio.request(twilio.inbound()))).repeated)
+            assert.equal(1, count)
+        end)
+
+        it("does not leave the opt-out list to the memory of a client", function()
+            local opts = {
+                account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, store = memory.new(),
+                client = assert(sms.new { account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN }),
+            }
+            local receiver, err = webhook.new(opts)
+            assert.is_nil(receiver)
+            assert.equal("ConfigurationError.InvalidOption", err.type)
+            opts.client:close()
+            local ledger = optout.new { account_sid = twilio.ACCOUNT_SID, store = opts.store }
+            opts.client = assert(sms.new {
+                account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, optout = ledger,
+            })
+            assert.equal(ledger, new(opts).ledger)
+            opts.client:close()
+        end)
+
         it("sends nothing while the opt-out list cannot be read", function()
             local store = breakable()
             local ledger = assert(optout.new { account_sid = twilio.ACCOUNT_SID, store = store })
@@ -357,6 +454,38 @@ describe("twilio_sms.webhook", function()
         receiver, err = webhook.new { account_sid = "nonsense", auth_token = twilio.TOKEN }
         assert.is_nil(receiver)
         assert.equal("ConfigurationError.InvalidAccountSid", err.type)
+        for _, tokens in ipairs { { auth_token = {} }, { accounts = { [twilio.ACCOUNT_SID] = {} } } } do
+            tokens.account_sid = twilio.ACCOUNT_SID
+            receiver, err = webhook.new(tokens)
+            assert.is_nil(receiver)
+            assert.equal("ConfigurationError.InvalidAuthToken", err.type)
+        end
+    end)
+
+    it("refuses a text for STOP, START or HELP that no answer could hold", function()
+        local receiver, err = webhook.new {
+            account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+            replies = { stop = ("x"):rep(1601) },
+        }
+        assert.is_nil(receiver)
+        assert.truthy(tostring(err):find("replies.stop", 1, true))
+    end)
+
+    it("blames misuse on the line that made it", function()
+        for name, value in pairs {
+            accounts = { [twilio.ACCOUNT_SID] = 7 }, auth_token = 7, callback_ref = { kee = "x" },
+            client = {}, optout = {}, store = "x", track = {}, urls = { 7 }, replies = { stop = 7 },
+            max_body = "x",
+        } do
+            local opts = { account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN }
+            opts[name] = value
+            local ok, err = pcall(function()
+                local receiver = webhook.new(opts)
+                return receiver
+            end)
+            assert.is_false(ok, name)
+            assert.truthy(err:find "^[^:]*webhook_spec.lua:%d+: ", name .. ": " .. err)
+        end
     end)
 
     it("shows no token", function()

@@ -11,7 +11,7 @@ packages=(
 )
 level=${1:-build}
 case $level in test | check | bench)
-    packages+=(curl lua-busted libcmocka-dev libnghttp2-dev python3 python3-twilio)
+    packages+=(curl tzdata lua-busted libcmocka-dev libnghttp2-dev python3 python3-twilio)
     command -v npm > /dev/null || packages+=(nodejs npm)
     ;;
 esac

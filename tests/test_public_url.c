@@ -307,6 +307,12 @@ static void finds_a_url_in_the_list(void **state)
         {"https://h.example/hooks/", "https://h.example/hooks/a/..", false},
         {"https://h.example/hooks/", "https://h.example/hooks/%2E./admin", false},
         {"https://h.example/hooks/", "https://h.example/hooks/%2e%2e/admin", false},
+        {"https://h.example/hooks/", "https://h.example/hooks/a%2Fb%2f..c", true},
+        {"https://h.example/hooks/", "https://h.example/hooks/..%2fadmin", false},
+        {"https://h.example/hooks/", "https://h.example/hooks/%2e.%2Fadmin", false},
+        {"https://h.example/hooks/", "https://h.example/hooks/a%2f..", false},
+        {"https://h.example/hooks/", "https://h.example/hooks/..\\admin", false},
+        {"https://h.example/hooks/", "https://h.example/hooks/a%5c..%5C..%5cadmin", false},
         {"https://h.example/sms", "not a URL", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

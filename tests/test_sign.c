@@ -395,6 +395,42 @@ static void test_wrong_size(void **state)
     tsms_signer_free(signer);
 }
 
+/* A caller that was compiled with an older header gives a shorter struct. */
+static void test_older_layout(void **state)
+{
+    tsms_signer *signer = signer_with(TOKEN);
+    tsms_signed request = TSMS_SIGNED_INIT;
+    tsms_param behind = {TSMS__STR("not"), TSMS__STR("given")};
+    request.url = TSMS__STR(URL);
+    request.body = TSMS__STR("a=1");
+    request.params = &behind;
+    request.param_count = 1;
+    request.signature = tsms_str_from(sign(signer, URL, "a=1"));
+    assert_int_equal(tsms_signer_verify(signer, &request, NULL), TSMS_ERROR);
+    request.size = offsetof(tsms_signed, params);
+    assert_int_equal(tsms_signer_verify(signer, &request, NULL), TSMS_OK);
+    char text[400];
+    tsms_signer_explain(signer, &request, text, sizeof text);
+    assert_non_null(strstr(text, "verdict: good\n"));
+    assert_non_null(strstr(text, "parameters: 1 form pair\n"));
+    request.size = sizeof request + 8;
+    assert_int_equal(tsms_signer_verify(signer, &request, NULL), TSMS_ERROR);
+    tsms_signer_free(signer);
+}
+
+/* Nothing to sign at all has no address either; clang's sanitizer saw offsets to a null pointer. */
+static void test_nothing(void **state)
+{
+    tsms_signer *signer = signer_with(TOKEN);
+    char signature[TSMS_SIGNATURE_SIZE];
+    tsms_str none = {NULL, 0};
+    assert_int_equal(tsms_signer_sign(signer, none, NULL, 0, signature, NULL), TSMS_OK);
+    tsms_signed request = TSMS_SIGNED_INIT;
+    request.signature = tsms_str_from(signature);
+    assert_int_equal(tsms_signer_verify(signer, &request, NULL), TSMS_OK);
+    tsms_signer_free(signer);
+}
+
 static void test_no_memory(void **state)
 {
     char signature[TSMS_SIGNATURE_SIZE];
@@ -465,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_bad_tokens),
         cmocka_unit_test(test_many_tokens),
         cmocka_unit_test(test_wrong_size),
+        cmocka_unit_test(test_older_layout),
+        cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_allocates_once),
     };

@@ -79,6 +79,12 @@ static void refuses_bad_options(void **state)
     options = basic_options();
     options.callback_ref_required = true;
     refuse_options(&options, TSMS_KIND_INVALID_OPTION, "callback_ref_key");
+    static const char *const short_keys[] = {"", "15 bytes are few"};
+    for (size_t i = 0; i < sizeof short_keys / sizeof *short_keys; i++) {
+        options = basic_options();
+        options.callback_ref_key = (tsms_str){short_keys[i], 15 * i};
+        refuse_options(&options, TSMS_KIND_INVALID_OPTION, "callback_ref_key");
+    }
     options = basic_options();
     options.shared = tsms_str_from("../x");
     refuse_options(&options, TSMS_KIND_INVALID_OPTION, "shared");

@@ -325,14 +325,20 @@ static int text_gc(lua_State *L)
     return 0;
 }
 
-/* json_encode(value): text, or nil and an error. */
-static int json_encode(lua_State *L)
+tsms_buf *tsms__lua_push_buf(lua_State *L)
 {
-    luaL_checkany(L, 1);
     tsms_buf *text = lua_newuserdatauv(L, sizeof *text, 0);
     tsms__buf_init(text, &tsms__mem_libc);
     luaL_getmetatable(L, TEXT_CLASS);
     lua_setmetatable(L, -2);
+    return text;
+}
+
+/* json_encode(value): text, or nil and an error. */
+static int json_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    tsms_buf *text = tsms__lua_push_buf(L);
     tsms_error err;
     if (!tsms__lua_json_write(L, 1, "value", text, MOST_TEXT, &err)) {
         return tsms__lua_fail(L, TSMS_ERROR, &err);

@@ -10,6 +10,8 @@
 #include "../base/str.h"
 #include "lua_compat.h"
 
+/* Pushes an empty buffer as a userdata, to which its bytes belong. */
+tsms_buf *tsms__lua_push_buf(lua_State *L);
 /* Appends the value at index to out, until it is longer than `most` bytes. False when it cannot be
  * written; err then names the part, as in "name.tags[2]". Raises when memory runs out, so that out
  * must belong to a userdata. */
@@ -18,7 +20,8 @@ bool tsms__lua_json_write(lua_State *L, int index, const char *name, tsms_buf *o
 /* Pushes the value of a text. False when it is no JSON, or nested deeper than 64; then nothing is
  * pushed. Raises when memory runs out. */
 bool tsms__lua_json_read(lua_State *L, tsms_str text, tsms_error *err);
-/* Adds json_encode, json_decode and json_null to the module table on top. */
+/* Adds json_encode, json_decode and json_null to the module table on top; to be called before
+ * tsms__lua_push_buf. */
 void tsms__lua_open_json(lua_State *L);
 
 #endif

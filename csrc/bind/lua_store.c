@@ -133,6 +133,10 @@ static int store_open(lua_State *L)
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
+/* What the store shows ends at the next call on it, and any making of a Lua object may run a
+ * finalizer that calls it or closes it. So it is asked when all userdata are made, and what it
+ * shows is copied before there are more Lua objects. */
+
 /* Pushes what a record holds, or nil and an error. Only a program in C writes other records. */
 static bool push_record(lua_State *L, tsms_str record)
 {
@@ -149,23 +153,51 @@ static bool push_record(lua_State *L, tsms_str record)
 /* store:read(space, key): record, version; nil, 0 when it is absent; or nil and an error. */
 static int store_read(lua_State *L)
 {
-    store_handle *self = check_handle(L);
+    (void)check_handle(L);
     tsms_str space = check_space(L, 2);
     tsms_str key = check_bytes(L, 3, "key", 1, MOST_KEY);
+    tsms_buf *copy = tsms__lua_push_buf(L);
     tsms_str record;
     uint64_t version;
     tsms_error err;
-    tsms_status status = tsms_store_read(self->store, space, key, &record, &version, &err);
+    tsms_status status =
+        tsms_store_read(check_handle(L)->store, space, key, &record, &version, &err);
+    if (status == TSMS_OK) {
+        tsms__buf_add(copy, record);
+        status = copy->failed ? tsms__error_nomem(&err) : TSMS_OK;
+    }
     if (status != TSMS_OK) {
         return tsms__lua_fail(L, status, &err);
     }
     if (version == 0) {
         lua_pushnil(L);
-    } else if (!push_record(L, record)) {
+    } else if (!push_record(L, tsms__buf_str(copy))) {
         return 2;
     }
+    tsms__buf_free(copy);
     tsms__lua_push_int(L, (int64_t)version);
     return 2;
+}
+
+/* False without memory. */
+static bool copy_rows(tsms_store_row *own, tsms_buf *bytes, const tsms_store_row *rows,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        own[i] = rows[i];
+        tsms__buf_add(bytes, rows[i].key);
+        tsms__buf_add(bytes, rows[i].record);
+    }
+    if (bytes->failed) {
+        return false;
+    }
+    const char *at = bytes->ptr;
+    for (size_t i = 0; i < count; i++) {
+        own[i].key.ptr = at;
+        own[i].record.ptr = at + own[i].key.len;
+        at = own[i].record.ptr + own[i].record.len;
+    }
+    return true;
 }
 
 static void push_row(lua_State *L, const tsms_store_row *row)
@@ -181,7 +213,7 @@ static void push_row(lua_State *L, const tsms_store_row *row)
 static int store_list(lua_State *L)
 {
     static const char *const names[] = {"after", "limit", "prefix", NULL};
-    store_handle *self = check_handle(L);
+    (void)check_handle(L);
     tsms_str space = check_space(L, 2);
     tsms_str prefix = {NULL, 0};
     tsms_str after = {NULL, 0};
@@ -199,23 +231,29 @@ static int store_list(lua_State *L)
             limit = (size_t)check_whole(L, -1, "limit", 1, MOST_ROWS);
         }
     }
+    tsms_buf *bytes = tsms__lua_push_buf(L);
+    tsms_store_row *own = lua_newuserdatauv(L, limit * sizeof *own, 0);
     const tsms_store_row *rows;
     size_t count;
     tsms_error err;
     tsms_status status =
-        tsms_store_list(self->store, space, prefix, after, limit, &rows, &count, &err);
+        tsms_store_list(check_handle(L)->store, space, prefix, after, limit, &rows, &count, &err);
+    if (status == TSMS_OK && !copy_rows(own, bytes, rows, count)) {
+        status = tsms__error_nomem(&err);
+    }
     if (status != TSMS_OK) {
         return tsms__lua_fail(L, status, &err);
     }
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         lua_createtable(L, 0, 3);
-        if (!push_record(L, rows[i].record)) {
+        if (!push_record(L, own[i].record)) {
             return 2;
         }
-        push_row(L, &rows[i]);
+        push_row(L, &own[i]);
         lua_rawseti(L, -2, (int)i + 1);
     }
+    tsms__buf_free(bytes);
     return 1;
 }
 

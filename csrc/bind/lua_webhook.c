@@ -4,16 +4,23 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../call/replay.h"
 #include "lua_error.h"
 #include "lua_secret.h"
 #include "lua_webhook_event.h"
 
 #define WEBHOOK_CLASS "twilio_sms.webhook"
+#define EVENT_CLASS "twilio_sms.webhook_event"
 
 typedef struct webhook_handle {
-    tsms_webhook *webhook;     /* NULL when closed */
-    tsms_webhook_event *event; /* while its table is being built, which may raise */
+    tsms_webhook *webhook; /* NULL when closed */
 } webhook_handle;
+
+/* Owns an event while its table is being built: that may raise, and may run a finalizer which uses
+ * the webhook, too. */
+typedef struct event_handle {
+    tsms_webhook_event *event;
+} event_handle;
 
 static webhook_handle *check_handle(lua_State *L)
 {
@@ -24,6 +31,8 @@ static webhook_handle *check_handle(lua_State *L)
     return self;
 }
 
+/* To be called behind what may run other Lua code, a metamethod or a finalizer: that may close the
+ * webhook. */
 static tsms_webhook *check_webhook(lua_State *L)
 {
     return check_handle(L)->webhook;
@@ -45,10 +54,16 @@ static int64_t check_wall_ms(lua_State *L, int arg)
 static int webhook_close(lua_State *L)
 {
     webhook_handle *self = luaL_checkudata(L, 1, WEBHOOK_CLASS);
-    tsms_webhook_event_free(self->event);
     tsms_webhook_free(self->webhook);
-    self->event = NULL;
     self->webhook = NULL;
+    return 0;
+}
+
+static int event_gc(lua_State *L)
+{
+    event_handle *self = luaL_checkudata(L, 1, EVENT_CLASS);
+    tsms_webhook_event_free(self->event);
+    self->event = NULL;
     return 0;
 }
 
@@ -181,7 +196,7 @@ static int webhook_new(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     webhook_handle *self = lua_newuserdatauv(L, sizeof *self, 0);
-    *self = (webhook_handle){NULL, NULL};
+    self->webhook = NULL;
     luaL_getmetatable(L, WEBHOOK_CLASS);
     lua_setmetatable(L, 2);
     lua_pushnil(L);
@@ -235,22 +250,25 @@ static int webhook_add_token(lua_State *L)
 /* webhook:read(request, wall_ms): an event, or nil and an error with the http_status to answer. */
 static int webhook_read(lua_State *L)
 {
-    webhook_handle *self = check_handle(L);
+    (void)check_handle(L);
     int64_t wall_ms = check_wall_ms(L, 3);
+    event_handle *own = lua_newuserdatauv(L, sizeof *own, 0);
+    own->event = NULL;
+    luaL_getmetatable(L, EVENT_CLASS);
+    lua_setmetatable(L, -2);
     tsms__lua_webhook_request given;
     tsms_error err;
     tsms_status status = tsms__lua_read_webhook(L, 2, &given, &err);
-    tsms_webhook_event_free(self->event); /* one whose table did not come about */
-    self->event = NULL;
+    tsms_webhook *webhook = check_webhook(L);
     if (status == TSMS_OK) {
-        status = tsms_webhook_read(self->webhook, &given.request, wall_ms, &self->event, &err);
+        status = tsms_webhook_read(webhook, &given.request, wall_ms, &own->event, &err);
     }
     if (status != TSMS_OK) {
         return tsms__lua_fail(L, status, &err);
     }
-    tsms__lua_push_webhook_event(L, self->event);
-    tsms_webhook_event_free(self->event);
-    self->event = NULL;
+    tsms__lua_push_webhook_event(L, own->event);
+    tsms_webhook_event_free(own->event);
+    own->event = NULL;
     return 1;
 }
 
@@ -268,7 +286,7 @@ static int webhook_unknown_account(lua_State *L)
 /* webhook:explain(request): lines of text. */
 static int webhook_explain(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
+    (void)check_handle(L);
     tsms__lua_webhook_request given;
     tsms_error err;
     if (tsms__lua_read_webhook(L, 2, &given, &err) != TSMS_OK) {
@@ -276,9 +294,17 @@ static int webhook_explain(lua_State *L)
         return 1;
     }
     char text[8192];
-    tsms_webhook_explain(webhook, &given.request, text, sizeof text);
+    tsms_webhook_explain(check_webhook(L), &given.request, text, sizeof text);
     lua_pushstring(L, text);
     return 1;
+}
+
+static void copy_text(tsms_str *text, char *to)
+{
+    if (text->ptr != NULL) {
+        memcpy(to, text->ptr, text->len);
+        text->ptr = to;
+    }
 }
 
 /* webhook:claim(key, wall_ms): "new", "running", or "done" and the answer that was given. */
@@ -297,6 +323,11 @@ static int webhook_claim(lua_State *L)
     case TSMS_SEEN_DONE:
         break;
     }
+    /* The answer ends at the next call on the webhook, which a finalizer may make. */
+    char type[TSMS__REPLAY_TYPE_MOST];
+    char body[TSMS__REPLAY_ANSWER_MOST];
+    copy_text(&answer.content_type, type);
+    copy_text(&answer.body, body);
     lua_pushliteral(L, "done");
     lua_createtable(L, 0, 3);
     tsms__lua_push_int(L, answer.http_status);
@@ -327,7 +358,7 @@ static tsms_str answer_text(lua_State *L, int arg, const char *name)
 /* webhook:finish(key, wall_ms, { status =, content_type =, body = }) */
 static int webhook_finish(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
+    (void)check_handle(L);
     tsms_str key = check_str(L, 2);
     int64_t wall_ms = check_wall_ms(L, 3);
     luaL_checktype(L, 4, LUA_TTABLE);
@@ -341,7 +372,7 @@ static int webhook_finish(lua_State *L)
     luaL_argcheck(L, http_status >= 100 && http_status <= 599 && floor(http_status) == http_status,
                   4, "its status must be that of an HTTP answer");
     answer.http_status = (int)http_status;
-    tsms_webhook_finish(webhook, key, wall_ms, &answer);
+    tsms_webhook_finish(check_webhook(L), key, wall_ms, &answer);
     return 0;
 }
 
@@ -374,7 +405,11 @@ void tsms__lua_open_webhook(lua_State *L)
                                        {"release", webhook_release},
                                        {"unknown_account", webhook_unknown_account},
                                        {NULL, NULL}};
+    static const luaL_Reg event_meta[] = {{"__gc", event_gc}, {NULL, NULL}};
     tsms__lua_class(L, WEBHOOK_CLASS, methods, meta);
+    lua_pop(L, 1);
+    luaL_newmetatable(L, EVENT_CLASS);
+    tsms__lua_setfuncs(L, event_meta);
     lua_pop(L, 1);
     tsms__lua_setfuncs(L, functions);
 }

@@ -18,7 +18,7 @@ static tsms_status invalid(tsms_error *err, const char *option, const char *text
     return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "option '%s' %s", option, text);
 }
 
-static tsms_status check_numbers(const tsms_webhook_options *options, tsms_error *err)
+static tsms_status check_options(const tsms_webhook_options *options, tsms_error *err)
 {
     if (options->max_fields > TSMS__FIELDS_MOST) {
         return invalid(err, "max_fields", "must be a whole number from 1 to 1000");
@@ -34,7 +34,8 @@ static tsms_status check_numbers(const tsms_webhook_options *options, tsms_error
                        "must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and not begin with a "
                        "dot");
     }
-    return TSMS_OK;
+    /* An empty one too: taken for absent, it would let every callback pass unchecked. */
+    return tsms__ref_key_check("callback_ref_key", options->callback_ref_key, err);
 }
 
 static tsms_status copy_urls(tsms_webhook *webhook, const tsms_webhook_options *options,
@@ -129,7 +130,7 @@ tsms_status tsms_webhook_new(const tsms_webhook_options *given, tsms_webhook **o
         return tsms__error_set(err, TSMS_KIND_INVALID_ACCOUNT_SID,
                                "option 'account_sid' must be AC and 32 hex digits");
     }
-    tsms_status status = check_numbers(&options, err);
+    tsms_status status = check_options(&options, err);
     if (status != TSMS_OK) {
         return status;
     }

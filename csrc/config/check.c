@@ -183,18 +183,24 @@ static tsms_status check_callbacks(const tsms_config *config, tsms_error *err)
     return status;
 }
 
-/* As long as a digest's half: a shorter key is easier to guess than what it signs. */
-static tsms_status check_callback_ref(const tsms_config *config, tsms_error *err)
+tsms_status tsms__ref_key_check(const char *option, tsms_str key, tsms_error *err)
 {
-    enum { LEAST = 16 };
-    tsms_str key = tsms__secret_text(config->callback_ref.key);
+    enum {
+        LEAST = 16
+    }; /* half of the digest: a shorter key is easier to guess than what it signs */
     if (key.ptr != NULL && key.len < LEAST) {
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "option 'callback_ref.key' must be at least %d bytes long, got %zu; "
+                               "option '%s' must be at least %d bytes long, got %zu; "
                                "openssl rand -hex 16 makes a good one",
-                               LEAST, key.len);
+                               option, LEAST, key.len);
     }
     return TSMS_OK;
+}
+
+static tsms_status check_callback_ref(const tsms_config *config, tsms_error *err)
+{
+    return tsms__ref_key_check("callback_ref.key", tsms__secret_text(config->callback_ref.key),
+                               err);
 }
 
 /* One label of a host name (RFC 1123, section 2.1). */

@@ -139,6 +139,8 @@ const tsms__env_var *tsms__env_vars(size_t *count);
  * files usable, https only. The shape of `from` is not looked at: the wire layer knows addresses.
  */
 tsms_status tsms__config_check(const tsms_config *config, tsms_error *err);
+/* Whether a key, unless it is absent, is long enough to sign references with. */
+tsms_status tsms__ref_key_check(const char *option, tsms_str key, tsms_error *err);
 /* Whether text may be the name of a shared region. */
 bool tsms__region_name_is(tsms_str text);
 /* A deep copy; *out is NULL without memory. */

@@ -241,28 +241,47 @@ static int64_t port_of(const tsms__url *origin)
     return port;
 }
 
-/* Whether a segment is "..", in plain or in percent escapes. */
+/* Cuts off the first character of a path as a lenient server reads it: percent escapes of what a
+ * path is made of are decoded, as nginx does before it looks for "..", and a backslash is a slash.
+ */
+static char take_lenient(tsms_str *path)
+{
+    static const struct {
+        tsms_str escape;
+        char c;
+    } escapes[] = {{{"%2e", 3}, '.'}, {{"%2f", 3}, '/'}, {{"%5c", 3}, '/'}, {{"\\", 1}, '/'}};
+    for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
+        size_t len = escapes[i].escape.len;
+        if (path->len >= len &&
+            tsms__str_eq_nocase((tsms_str){path->ptr, len}, escapes[i].escape)) {
+            *path = from(*path, len);
+            return escapes[i].c;
+        }
+    }
+    char c = path->ptr[0];
+    *path = from(*path, 1);
+    return c;
+}
+
+/* Whether a segment is "..". */
 static bool climbs(tsms_str path)
 {
     size_t dots = 0;
     size_t others = 0;
-    for (size_t i = 0; i <= path.len; i++) {
-        if (i == path.len || path.ptr[i] == '/') {
+    while (path.len > 0) {
+        char c = take_lenient(&path);
+        if (c == '/') {
             if (dots == 2 && others == 0) {
                 return true;
             }
             dots = others = 0;
-        } else if (path.ptr[i] == '.') {
+        } else if (c == '.') {
             dots++;
-        } else if (path.len - i >= 3 &&
-                   tsms__str_eq_nocase((tsms_str){path.ptr + i, 3}, TSMS__STR("%2e"))) {
-            dots++;
-            i += 2;
         } else {
             others++;
         }
     }
-    return false;
+    return dots == 2 && others == 0;
 }
 
 static bool stands_for_many(const cut_url *entry)

@@ -123,7 +123,7 @@ static bool lay_out(tsms_signer *signer, size_t room, tsms__fields *fields)
         len += fields->items[i].name.len + fields->items[i].value.len;
     }
     tsms__buf_clear(&signer->text);
-    if (!tsms__buf_reserve(&signer->text, room + len)) {
+    if (!tsms__buf_reserve(&signer->text, room + len + 1)) { /* nothing has a place, too */
         return false;
     }
     char *to = signer->text.ptr + room;
@@ -263,15 +263,26 @@ tsms_status tsms__signer_read(tsms_signer *signer, const tsms_signed *request,
     return TSMS_OK;
 }
 
-tsms_status tsms_signer_verify(tsms_signer *signer, const tsms_signed *request, tsms_error *err)
+bool tsms__signed_copy(const tsms_signed *given, tsms_signed *own)
 {
-    if (request->size != sizeof *request) {
+    *own = (tsms_signed)TSMS_SIGNED_INIT;
+    if (given->size < sizeof given->size || given->size > sizeof *own) {
+        return false;
+    }
+    memcpy(own, given, given->size);
+    return true;
+}
+
+tsms_status tsms_signer_verify(tsms_signer *signer, const tsms_signed *given, tsms_error *err)
+{
+    tsms_signed request;
+    if (!tsms__signed_copy(given, &request)) {
         return tsms__error_set(err, TSMS_KIND_INVALID_REQUEST, "the request's size is wrong");
     }
     tsms__fields *fields;
-    tsms_status status = tsms__signer_read(signer, request, &fields, err);
-    return status == TSMS_OK ? tsms__signer_check(signer, request->url, fields, request->body,
-                                                  request->signature, err)
+    tsms_status status = tsms__signer_read(signer, &request, &fields, err);
+    return status == TSMS_OK ? tsms__signer_check(signer, request.url, fields, request.body,
+                                                  request.signature, err)
                              : status;
 }
 

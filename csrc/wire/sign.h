@@ -27,6 +27,8 @@ tsms_str tsms__url_query(tsms_str url);
  * none, and when it is not 64 hex digits long (*malformed is then set). */
 tsms_str tsms__url_body_sha256(tsms_str url, bool *malformed);
 
+/* Copies a caller's struct of this or an older layout. False for what is none. */
+bool tsms__signed_copy(const tsms_signed *given, tsms_signed *own);
 /* Puts the parameters of a request into the signer's own *fields, NULL when there is none: no
  * params, and no body or one that the URL's bodySHA256 stands for. PayloadParseError for too many
  * parameters. */

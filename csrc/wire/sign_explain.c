@@ -238,8 +238,10 @@ static void add_parameters(report *to, const tsms_signed *request, const tsms__f
                          : "not in the URL");
 }
 
-void tsms_signer_explain(tsms_signer *signer, const tsms_signed *request, char *out, size_t size)
+void tsms_signer_explain(tsms_signer *signer, const tsms_signed *given, char *out, size_t size)
 {
+    tsms_signed own;
+    const tsms_signed *request = &own;
     if (size == 0) {
         return;
     }
@@ -247,10 +249,10 @@ void tsms_signer_explain(tsms_signer *signer, const tsms_signed *request, char *
     tsms_error err;
     tsms__fields *fields = NULL;
     out[0] = '\0';
-    tsms_status status = tsms_signer_verify(signer, request, &err);
+    tsms_status status = tsms_signer_verify(signer, given, &err);
     add_line(&to, "verdict", status == TSMS_OK ? "good" : err.message);
     add_count(&to, "tokens", tsms__signer_count(signer), "token");
-    if (request->size != sizeof *request ||
+    if (!tsms__signed_copy(given, &own) ||
         tsms__signer_read(signer, request, &fields, NULL) != TSMS_OK) {
         return;
     }

@@ -1,7 +1,7 @@
 --- The chain of functions that decide whether a message may be sent.
 --
--- A hook gets the question { to, from, messaging_service_sid, body, send_at, attempts } and answers;
--- account_sid is in it too, unless the client has no opt-out list:
+-- A hook gets the question { to, from, messaging_service_sid, body, send_at, attempts }, with account_sid if
+-- the client has an opt-out list, and answers
 --   true                     yes, as far as it is concerned
 --   false, "reason"          no; the message is not sent
 --   "defer", milliseconds    not now; everything is asked again then

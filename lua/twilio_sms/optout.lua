@@ -59,6 +59,7 @@ local function name_scope(scope)
     return name
 end
 
+--- Unix seconds, by the clock that the ledger was given.
 function Ledger:now()
     return math.floor(self.clock())
 end

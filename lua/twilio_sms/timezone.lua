@@ -1,6 +1,6 @@
 --- Reads the time zone database of the system (TZif files, RFC 8536): what a local clock shows at a moment.
 local core = require "twilio_sms.core"
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 
 local M = {}
 

@@ -4,7 +4,7 @@
 -- (bytes that are no HTTP), or `drop` ("reset" or "close"); `cut` wants half of the body only, and `delay_ms`
 -- some patience.
 local core = require "twilio_sms.core"
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 local errors = require "twilio_sms.sim.errors"
 local json = require "twilio_sms.sim.json"
 local pages = require "twilio_sms.sim.pages"

@@ -1,5 +1,5 @@
 --- Lists: filters and cursors out of a query, and the page with the URIs of its neighbours.
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 local errors = require "twilio_sms.sim.errors"
 local json = require "twilio_sms.sim.json"
 

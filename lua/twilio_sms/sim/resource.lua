@@ -2,7 +2,7 @@
 --
 -- Types are production's: num_segments, num_media and price are strings, error_code is a number, dates are
 -- RFC 2822, what is not known yet is null. Each is a list of pieces (`twilio_sms.sim.json`).
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 local errors = require "twilio_sms.sim.errors"
 local json = require "twilio_sms.sim.json"
 

@@ -1,6 +1,6 @@
 --- What Twilio asks of a message before it accepts it, in the order in which it asks.
 local core = require "twilio_sms.core"
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 local errors = require "twilio_sms.sim.errors"
 
 local M = {}

@@ -1,4 +1,4 @@
-local date = require "twilio_sms.sim.date"
+local date = require "twilio_sms.date"
 
 -- Checked with GNU date: date -u -d @N -R
 local MOMENTS = {
@@ -12,7 +12,7 @@ local MOMENTS = {
     { 4107542400, "Mon, 01 Mar 2100 00:00:00 +0000" },
 }
 
-describe("twilio_sms.sim.date", function()
+describe("twilio_sms.date", function()
     it("writes dates of records and of headers", function()
         for _, moment in ipairs(MOMENTS) do
             assert.equal(moment[2], date.rfc2822(moment[1]))
