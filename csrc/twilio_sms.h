@@ -658,6 +658,9 @@ TSMS_API void tsms_webhook_free(tsms_webhook *webhook);
  * time makes room. */
 TSMS_API tsms_status tsms_webhook_add_token(tsms_webhook *webhook, tsms_str account_sid,
                                             tsms_str token, tsms_error *err);
+/* Forgets and wipes the tokens of an account, if it has any; an absent account_sid means the
+ * webhook's own. */
+TSMS_API void tsms_webhook_forget(tsms_webhook *webhook, tsms_str account_sid);
 
 /* A request as it came. Start from TSMS_WEBHOOK_REQUEST_INIT. */
 typedef struct tsms_webhook_request {
@@ -701,9 +704,10 @@ typedef struct tsms_webhook_event tsms_webhook_event;
  * TSMS_NOMEM. */
 TSMS_API tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request *request,
                                        int64_t wall_ms, tsms_webhook_event **out, tsms_error *err);
-/* The account of the last request that was read, when no token is known for it: look its tokens
- * up, add them, and read again. Absent otherwise. The sender is not known to be genuine. */
-TSMS_API tsms_str tsms_webhook_unknown_account(const tsms_webhook *webhook);
+/* The account that the last request said it came from, when none of the tokens known for it, if
+ * any, had signed that: look its tokens up, add them, and read again. Absent otherwise. The sender
+ * is not known to be genuine. */
+TSMS_API tsms_str tsms_webhook_refused_account(const tsms_webhook *webhook);
 /* As tsms_signer_explain, for the request and the public URL that was made out for it. */
 TSMS_API void tsms_webhook_explain(tsms_webhook *webhook, const tsms_webhook_request *request,
                                    char *out, size_t size);

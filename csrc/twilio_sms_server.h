@@ -68,7 +68,8 @@ TSMS_API tsms_server_request *tsms_server_next(tsms_server *server);
 TSMS_API void tsms_server_stop(tsms_server *server);
 TSMS_API size_t tsms_server_connections(const tsms_server *server);
 /* From now on SIGTERM and SIGINT do not end this process, until the server is freed: the step under
- * way returns, and tsms_server_signalled says so. For one server of a process at a time. */
+ * way returns, and tsms_server_signalled says so. For one server of a process at a time:
+ * TemporarilyUnavailable while another one does it. */
 TSMS_API tsms_status tsms_server_catch_signals(tsms_server *server, tsms_error *err);
 /* Whether such a signal came. */
 TSMS_API bool tsms_server_signalled(const tsms_server *server);

@@ -219,5 +219,6 @@ build = {
         ["twilio_sms.track_wait"] = "lua/twilio_sms/track_wait.lua",
         ["twilio_sms.twiml"] = "lua/twilio_sms/twiml.lua",
         ["twilio_sms.webhook"] = "lua/twilio_sms/webhook.lua",
+        ["twilio_sms.webhook_options"] = "lua/twilio_sms/webhook_options.lua",
     },
 }

@@ -19,7 +19,8 @@ describe("twilio_sms.listener", function()
     -- Serves while f(listener, post) runs; post sends one request and waits for its answer.
     local function serve(opts, f)
         local settings = {
-            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, signals = false,
+            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+            optout = false, signals = false,
         }
         for name, value in pairs(opts) do
             settings[name] = value
@@ -181,7 +182,7 @@ describe("twilio_sms.listener", function()
     it("stops on SIGTERM", function()
         local pid = io.open "/proc/self/stat":read "*n"
         local served = webhook.serve {
-            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, optout = false,
             on_ready = function() os.execute(("kill -TERM %d"):format(pid)) end,
         }
         assert.is_true(served)
@@ -190,7 +191,8 @@ describe("twilio_sms.listener", function()
     it("gives its port back when an error in a coroutine has ended the loop", function()
         local port
         local opts = {
-            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, signals = false,
+            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+            optout = false, signals = false,
             on_ready = function(listener)
                 port = listener:port()
                 listener.drive.step = function() error "a fault" end

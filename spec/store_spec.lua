@@ -162,7 +162,7 @@ describe("twilio_sms.store", function()
     it("lets finalizers use it while it makes the tables of its answers", function()
         local store = open()
         local text = ("x"):rep(100)
-        local changes = { { space = "b", key = "large", record = { text = ("y"):rep(900000) } } }
+        local changes = { { space = "b", key = "large", record = { text = ("y"):rep(40000) } } }
         for i = 1, 200 do
             changes[i + 1] = { space = "a", key = ("%03d"):format(i), record = { i = i, text = text } }
         end
@@ -170,7 +170,7 @@ describe("twilio_sms.store", function()
         with_finalizers(function()
             store:read("b", "large")
         end, function()
-            for _ = 1, 20 do
+            for _ = 1, 2 do
                 local rows = assert(store:list("a", { limit = 200 }))
                 assert.equal(200, #rows)
                 for i, row in ipairs(rows) do

@@ -34,6 +34,10 @@ describe("twilio_sms.webhook", function()
         for name, value in pairs(opts or {}) do
             settings[name] = value
         end
+        local client = settings.client
+        if not settings.store and not (client and client.optout) and settings.optout == nil then
+            settings.optout = optout.new { account_sid = twilio.ACCOUNT_SID }
+        end
         local receiver = assert(webhook.new(settings))
         receivers[#receivers + 1] = receiver
         return receiver
@@ -259,6 +263,40 @@ describe("twilio_sms.webhook", function()
         assert.same({ sub }, asked)
         local stranger = twilio.inbound { AccountSid = "AC" .. ("9"):rep(32) }
         assert.equal(403, receiver:handle(twilio.request(stranger)).status)
+    end)
+
+    it("asks again after a minute when an account has a new token, and forgets the old one", function()
+        local sub, token, asked = "AC" .. ("c"):rep(32), ("d"):rep(32), 0
+        local receiver = new { tokens_for = function()
+            asked = asked + 1
+            return token
+        end }
+        local clock, time_ms = 1e12, core.time_ms
+        core.time_ms = function() return clock end -- luacheck: ignore 122
+        local function say(n, signed_with)
+            local params = twilio.inbound { AccountSid = sub, MessageSid = twilio.sid(n) }
+            return receiver:handle(twilio.request(params, { token = signed_with })).status
+        end
+        local old = token
+        assert.equal(204, say(1, old))
+        token = ("e"):rep(32)
+        assert.equal(403, say(2, token))
+        assert.equal(1, asked)
+        clock = clock + 60000
+        assert.equal(204, say(2, token))
+        assert.equal(403, say(3, old))
+        assert.equal(2, asked)
+        core.time_ms = time_ms -- luacheck: ignore 122
+    end)
+
+    it("wants to know where to write STOPs down", function()
+        local receiver, err = webhook.new { account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN }
+        assert.is_nil(receiver)
+        assert.equal("ConfigurationError.InvalidOption", err.type)
+        assert.truthy(err.message:find("store", 1, true))
+        assert(webhook.new {
+            account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, optout = false,
+        }):close()
     end)
 
     it("answers 500 when the tokens cannot be looked up", function()

@@ -64,6 +64,26 @@ static void test_the_old_handler_comes_back(void **state)
     signal(SIGTERM, SIG_DFL);
 }
 
+/* libevent tells one loop of signals. A second one took them from the first, and when it was freed
+ * nobody heard of SIGTERM any more, and the process did not end by it either. */
+static void test_a_second_server_takes_nothing_away(void **state)
+{
+    tsms_error err;
+    tsms_server *first = start_plain();
+    tsms_server *second = start_plain();
+    assert_int_equal(tsms_server_catch_signals(first, NULL), TSMS_OK);
+    assert_int_equal(tsms_server_catch_signals(second, &err), TSMS_ERROR);
+    assert_int_equal(err.kind, TSMS_KIND_TEMPORARILY_UNAVAILABLE);
+    tsms_server_free(second);
+    assert_int_equal(raise(SIGTERM), 0);
+    tsms_server_step(first, 1000);
+    assert_true(tsms_server_signalled(first));
+    tsms_server_free(first);
+    second = start_plain();
+    assert_int_equal(tsms_server_catch_signals(second, &err), TSMS_OK);
+    tsms_server_free(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +91,7 @@ int main(void)
         cmocka_unit_test(test_the_descriptor_shows_it),
         cmocka_unit_test(test_catching_twice_is_once),
         cmocka_unit_test(test_the_old_handler_comes_back),
+        cmocka_unit_test(test_a_second_server_takes_nothing_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

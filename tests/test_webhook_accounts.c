@@ -104,6 +104,25 @@ static void runs_out_of_memory_cleanly(void **state)
     }
 }
 
+static void forgets_the_tokens_of_an_account(void **state)
+{
+    tsms_webhook_options options = basic_options();
+    tsms_webhook *webhook = open_webhook(&options);
+    tsms_str own = {NULL, 0};
+    assert_int_equal(add(webhook, 1), TSMS_OK);
+    assert_int_equal(webhook->account_count, 2);
+    tsms_webhook_forget(webhook, tsms_str_from(SUBACCOUNT)); /* there may be nothing to forget */
+    tsms_webhook_forget(webhook, tsms_str_from("nonsense"));
+    assert_int_equal(webhook->account_count, 2);
+    tsms_webhook_forget(webhook, own);
+    assert_int_equal(webhook->account_count, 1);
+    assert_null(tsms__webhook_account(webhook, own));
+    assert_non_null(find(webhook, 1));
+    assert_int_equal(tsms_webhook_add_token(webhook, own, tsms_str_from("new"), NULL), TSMS_OK);
+    assert_non_null(tsms__webhook_account(webhook, own));
+    tsms_webhook_free(webhook);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +130,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_account_or_token),
         cmocka_unit_test(the_least_used_account_gives_way),
         cmocka_unit_test(runs_out_of_memory_cleanly),
+        cmocka_unit_test(forgets_the_tokens_of_an_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,24 +408,25 @@ static void takes_tokens_by_account(void **state)
     s.request.body = TSMS__STR(SUBFORM);
     add_header(&s, "Content-Type", "Application/X-WWW-Form-URLencoded");
     sign_with(&s, SUBTOKEN, URL, s.request.body);
-    assert_null(tsms_webhook_unknown_account(webhook).ptr);
+    assert_null(tsms_webhook_refused_account(webhook).ptr);
     refuse(webhook, &s, TSMS_KIND_INVALID_SIGNATURE, 403, "no auth token");
-    assert_str_is(tsms_webhook_unknown_account(webhook), SUBACCOUNT);
+    assert_str_is(tsms_webhook_refused_account(webhook), SUBACCOUNT);
     assert_int_equal(webhook->account_count, 1); /* who only asks takes no place */
-    assert_int_equal(tsms_webhook_add_token(webhook, tsms_webhook_unknown_account(webhook),
+    assert_int_equal(tsms_webhook_add_token(webhook, tsms_webhook_refused_account(webhook),
                                             tsms_str_from(SUBTOKEN), NULL),
                      TSMS_OK);
     tsms_webhook_event *event = take(webhook, &s, &info);
     assert_str_is(info.account_sid, SUBACCOUNT);
-    assert_null(tsms_webhook_unknown_account(webhook).ptr);
+    assert_null(tsms_webhook_refused_account(webhook).ptr);
     tsms_webhook_event_free(event);
 
     /* the token of one account does not sign for another */
     post(&s, URL, SUBFORM);
     refuse(webhook, &s, TSMS_KIND_INVALID_SIGNATURE, 403, "signature is wrong");
+    assert_str_is(tsms_webhook_refused_account(webhook), SUBACCOUNT); /* it may have a new one */
     post(&s, URL, "MessageSid=" MESSAGE "&MessageStatus=sent&AccountSid=AC1");
     refuse(webhook, &s, TSMS_KIND_INVALID_SIGNATURE, 403, "AccountSid is no SID");
-    assert_null(tsms_webhook_unknown_account(webhook).ptr);
+    assert_null(tsms_webhook_refused_account(webhook).ptr);
 }
 
 static void without_a_token_nothing_is_genuine(void **state)
@@ -436,7 +437,7 @@ static void without_a_token_nothing_is_genuine(void **state)
     sent s;
     post(&s, URL, "a=b");
     refuse(webhook, &s, TSMS_KIND_INVALID_SIGNATURE, 403, "no auth token");
-    assert_str_is(tsms_webhook_unknown_account(webhook), ACCOUNT);
+    assert_str_is(tsms_webhook_refused_account(webhook), ACCOUNT);
     tsms_webhook_free(webhook);
 }
 

@@ -272,9 +272,22 @@ static int webhook_read(lua_State *L)
     return 1;
 }
 
-static int webhook_unknown_account(lua_State *L)
+/* webhook:forget([account_sid]) */
+static int webhook_forget(lua_State *L)
 {
-    tsms_str sid = tsms_webhook_unknown_account(check_webhook(L));
+    tsms_webhook *webhook = check_webhook(L);
+    tsms_str sid = {NULL, 0};
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TSTRING);
+        sid.ptr = lua_tolstring(L, 2, &sid.len);
+    }
+    tsms_webhook_forget(webhook, sid);
+    return 0;
+}
+
+static int webhook_refused_account(lua_State *L)
+{
+    tsms_str sid = tsms_webhook_refused_account(check_webhook(L));
     if (sid.ptr != NULL) {
         lua_pushlstring(L, sid.ptr, sid.len);
     } else {
@@ -403,7 +416,8 @@ void tsms__lua_open_webhook(lua_State *L)
                                        {"finish", webhook_finish},
                                        {"read", webhook_read},
                                        {"release", webhook_release},
-                                       {"unknown_account", webhook_unknown_account},
+                                       {"forget", webhook_forget},
+                                       {"refused_account", webhook_refused_account},
                                        {NULL, NULL}};
     static const luaL_Reg event_meta[] = {{"__gc", event_gc}, {NULL, NULL}};
     tsms__lua_class(L, WEBHOOK_CLASS, methods, meta);

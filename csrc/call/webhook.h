@@ -36,7 +36,7 @@ struct tsms_webhook {
     tsms__fields fields; /* of the request that is being read */
     tsms_buf url;        /* its public URL */
     tsms_buf respelled;  /* the same, spelled as in the list */
-    char unknown_account[TSMS__SID_SIZE];
+    char refused_account[TSMS__SID_SIZE];
 
     tsms__region *region;
     int64_t replay_window_ms;

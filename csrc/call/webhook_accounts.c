@@ -96,6 +96,15 @@ tsms_status tsms_webhook_add_token(tsms_webhook *webhook, tsms_str account_sid, 
     return TSMS_OK;
 }
 
+void tsms_webhook_forget(tsms_webhook *webhook, tsms_str account_sid)
+{
+    tsms__account_tokens *account = tsms__webhook_account(webhook, account_sid);
+    if (account != NULL) {
+        tsms_signer_free(account->signer);
+        *account = webhook->accounts[--webhook->account_count];
+    }
+}
+
 void tsms__webhook_accounts_free(tsms_webhook *webhook)
 {
     for (size_t i = 0; i < webhook->account_count; i++) {

@@ -129,9 +129,18 @@ static tsms_status find_account(tsms_webhook *webhook, tsms__account_tokens **ou
     if (*out != NULL) {
         return TSMS_OK;
     }
-    memcpy(webhook->unknown_account, sid.ptr != NULL ? sid.ptr : webhook->account_sid,
+    memcpy(webhook->refused_account, sid.ptr != NULL ? sid.ptr : webhook->account_sid,
            TSMS__SID_SIZE - 1);
     return forbid(err, "no auth token is known for the account of this request");
+}
+
+/* A wrong signature may mean that the account has a new token. */
+static void note_refused(tsms_webhook *webhook, const tsms__account_tokens *account,
+                         tsms_status status, const tsms_error *err)
+{
+    if (status == TSMS_ERROR && err->kind == TSMS_KIND_INVALID_SIGNATURE) {
+        memcpy(webhook->refused_account, account->sid, TSMS__SID_SIZE);
+    }
 }
 
 /* The list may spell the URL in another way, in which it was signed; that is then the URL. */
@@ -214,8 +223,10 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     tsms_webhook_info info = {.type = TSMS_WEBHOOK_UNKNOWN};
     tsms__account_tokens *account = NULL;
     tsms__url_origin origin;
+    tsms_error ignored;
+    err = err != NULL ? err : &ignored;
     tsms__error_clear(err);
-    webhook->unknown_account[0] = '\0';
+    webhook->refused_account[0] = '\0';
     if (!tsms__webhook_request_copy(given, &request)) {
         return refuse(err, TSMS_KIND_INVALID_OPTION, 500,
                       "the size of the request is not that of a known layout");
@@ -239,6 +250,7 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     }
     if (status == TSMS_OK) {
         status = check_signature(webhook, &request, form, account->signer, entry, &info, err);
+        note_refused(webhook, account, status, err);
     }
     if (status != TSMS_OK) {
         return status;
@@ -259,8 +271,8 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
                   500, err);
 }
 
-tsms_str tsms_webhook_unknown_account(const tsms_webhook *webhook)
+tsms_str tsms_webhook_refused_account(const tsms_webhook *webhook)
 {
-    return webhook->unknown_account[0] != '\0' ? tsms_str_from(webhook->unknown_account)
+    return webhook->refused_account[0] != '\0' ? tsms_str_from(webhook->refused_account)
                                                : (tsms_str){NULL, 0};
 }

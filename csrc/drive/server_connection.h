@@ -64,6 +64,7 @@ struct tsms_server {
     size_t by_fd_room;
     tsms_server_request *ready_first, *ready_last;
     struct event *signals[TSMS__SIGNALS];
+    bool catches; /* the signals of this process */
     bool signalled;
 };
 

@@ -2,8 +2,13 @@
 #include "../twilio_sms_server.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "server_connection.h"
+
+/* Signals belong to the process, and libevent tells one loop of them: with two, both may lose them,
+ * and when one of them is freed nobody gets them any more. */
+static atomic_bool taken;
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -16,6 +21,12 @@ tsms_status tsms_server_catch_signals(tsms_server *server, tsms_error *err)
 {
     static const int signals[TSMS__SIGNALS] = {SIGTERM, SIGINT};
     tsms__error_clear(err);
+    bool others = false;
+    if (!server->catches && !atomic_compare_exchange_strong(&taken, &others, true)) {
+        return tsms__error_set(err, TSMS_KIND_TEMPORARILY_UNAVAILABLE,
+                               "another server of this process catches its signals");
+    }
+    server->catches = true;
     for (int i = 0; i < TSMS__SIGNALS; i++) {
         if (server->signals[i] == NULL) {
             server->signals[i] =
@@ -39,5 +50,8 @@ void tsms__signals_free(tsms_server *server)
         if (server->signals[i] != NULL) {
             event_free(server->signals[i]); /* the old handler is back */
         }
+    }
+    if (server->catches) {
+        atomic_store(&taken, false);
     }
 }

@@ -12,11 +12,10 @@
 -- the record of the answer. What fails before that is answered with 500, so that a retry runs it again.
 local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
-local optout = require "twilio_sms.optout"
-local options = require "twilio_sms.options"
 local repeats = require "twilio_sms.repeats"
 local reply = require "twilio_sms.reply"
 local tokens = require "twilio_sms.tokens"
+local webhook_options = require "twilio_sms.webhook_options"
 
 local M = {}
 
@@ -27,47 +26,7 @@ function class.__tostring()
     return class.__name
 end
 
-local OPTIONS = {
-    account_sid = "string", auth_token = "any", accounts = "table", tokens_for = "function",
-    urls = "table", trusted_proxies = "table", max_body = "number", max_fields = "number",
-    shared = "string", replay_window_ms = "number", callback_ref = "table",
-    store = "any", optout = "any", track = "any", client = "any", replies = "table",
-    on_message = "function", on_status = "function", on_unknown = "function", on_error = "function",
-}
-local REF_OPTIONS = { key = "any", required = "boolean" }
-local REPLIES = { stop = "string", start = "string", help = "string" }
-
 -- ---- Making one ----------------------------------------------------------------------------------
-
-local function add_tokens(receiver, account_sid, given)
-    local list = tokens.list(given)
-    if #list == 0 then
-        return nil, core.error("InvalidAuthToken", "a list of tokens is empty")
-    end
-    for _, token in ipairs(list) do
-        local ok, err = receiver:add_token(account_sid, token)
-        if not ok then
-            return nil, err
-        end
-    end
-    return true
-end
-
-local function add_all_tokens(receiver, opts)
-    if opts.auth_token == nil and not opts.accounts and not opts.tokens_for then
-        return nil, core.error("InvalidAuthToken", "auth_token: it is needed to check signatures")
-    end
-    local ok, err = true, nil
-    if opts.auth_token ~= nil then
-        ok, err = add_tokens(receiver, nil, opts.auth_token)
-    end
-    for account_sid, given in pairs(opts.accounts or {}) do
-        if ok then
-            ok, err = add_tokens(receiver, account_sid, given)
-        end
-    end
-    return ok, err
-end
 
 -- Calls f; misuse that it finds is blamed on the caller of the function that calls this, which must not be a
 -- tail call.
@@ -77,64 +36,6 @@ local function call(f, ...)
         error(result, 3)
     end
     return result, err
-end
-
-local function has_methods(object, methods)
-    for _, method in ipairs(methods) do
-        if type(object) ~= "table" or type(object[method]) ~= "function" then
-            return false, method
-        end
-    end
-    return true
-end
-
--- An object with these methods may stand for a ledger or a tracker.
-local function check_object(name, object, methods, level)
-    local good, missing = has_methods(object, methods)
-    if not good then
-        error(("option '%s' must have the method '%s'"):format(name, missing), level + 1)
-    end
-end
-
-local function check_objects(opts, level)
-    if opts.optout and opts.optout ~= true then
-        check_object("optout", opts.optout, { "check", "learn" }, level + 1)
-    end
-    if opts.track then
-        check_object("track", opts.track, { "update" }, level + 1)
-    end
-    if opts.client then
-        check_object("client", opts.client, { "list", "cancel" }, level + 1)
-    end
-    if opts.store ~= nil and type(opts.store) ~= "userdata" then
-        check_object("store", opts.store, { "read", "write", "list", "purge" }, level + 1)
-    end
-end
-
--- The opt-out list, false for none; or nil and an error.
-local function ledger_of(opts)
-    local client = opts.client
-    if opts.optout ~= nil and opts.optout ~= true then
-        return opts.optout
-    elseif client and client.optout and client.optout_in_memory and opts.store ~= nil then
-        local why = "store: the client keeps its opt-out list in memory, where a STOP would be lost; "
-            .. "make the client with optout = sms.optout.new { store = ... }"
-        return nil, core.error("InvalidOption", why)
-    elseif client and client.optout then
-        return client.optout
-    end
-    return optout.new { account_sid = opts.account_sid, store = opts.store }
-end
-
--- Texts that no answer could hold.
-local function check_replies(replies)
-    for name, text in pairs(replies) do
-        local ok, err = core.twiml():message { body = text }
-        if not ok then
-            return nil, core.error("InvalidOption", ("replies.%s: %s"):format(name, err.message))
-        end
-    end
-    return true
 end
 
 local function core_of(opts)
@@ -155,21 +56,19 @@ end
 -- (docs/receiving.md explains each)
 -- @treturn table|nil
 function M.new(opts)
-    opts = options.check(opts, OPTIONS, 2)
-    options.check(opts.callback_ref, REF_OPTIONS, 2)
-    options.check(opts.replies, REPLIES, 2)
-    check_objects(opts, 2)
+    opts = webhook_options.check(opts, 2)
     local receiver, err = call(core_of, opts)
     if not receiver then
         return nil, err
     end
+    local keys = tokens.new(receiver, opts.tokens_for)
     local ok, ledger
-    ok, err = call(add_all_tokens, receiver, opts)
+    ok, err = call(keys.set_all, keys, opts)
     if ok then
-        ok, err = check_replies(opts.replies or {})
+        ok, err = webhook_options.check_replies(opts.replies)
     end
     if ok then
-        ledger, err = ledger_of(opts)
+        ledger, err = webhook_options.ledger(opts)
     end
     if ledger == nil then
         receiver:close()
@@ -181,7 +80,7 @@ function M.new(opts)
         track = opts.track or opts.client and opts.client.track or nil,
         client = opts.client,
         repeats = repeats.new(receiver, opts.store),
-        tokens_for = opts.tokens_for,
+        tokens = keys,
         replies = opts.replies or {},
         handlers = { inbound = opts.on_message, status = opts.on_status, unknown = opts.on_unknown },
         on_error = opts.on_error,
@@ -214,35 +113,6 @@ local function fail(self, event, err)
     self.counts.failed = self.counts.failed + 1
     tell(self, err, event)
     return status_only(500), event, err
-end
-
--- ---- Reading -------------------------------------------------------------------------------------
-
-local function lookup_error(what)
-    local err = core.error("ServiceUnavailable", "tokens_for failed: " .. tostring(what))
-    err.http_status = 500
-    return err
-end
-
--- Asks for the tokens of an account that is not known yet, at most once for each request.
-local function read(self, request, now_ms)
-    local event, err = self.core:read(request, now_ms)
-    local account_sid = not event and self.tokens_for and self.core:unknown_account()
-    if not account_sid then
-        return event, err
-    end
-    local ok, given, problem = pcall(self.tokens_for, account_sid)
-    if not ok or given == nil and problem ~= nil then
-        return nil, lookup_error(ok and problem or given)
-    elseif given == nil then
-        return nil, err
-    end
-    local added, why
-    ok, added, why = pcall(add_tokens, self.core, account_sid, given)
-    if not ok or not added then
-        return nil, lookup_error(ok and why or added)
-    end
-    return self.core:read(request, now_ms)
 end
 
 -- ---- Handling ------------------------------------------------------------------------------------
@@ -351,7 +221,7 @@ function Receiver:handle(request)
         error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
     end
     local now_ms = core.time_ms()
-    local event, err = read(self, request, now_ms)
+    local event, err = self.tokens:read(request, now_ms)
     if not event then
         return refuse(self, request, err)
     end

@@ -108,7 +108,7 @@ local function check_names()
         "\nTSMS_API [^\n(]-([%l%d_]+)%(")
     local server = read "lua/twilio_sms/sim/server.lua"
     check_mentions("docs/simulator.md", "options", server:match "local OPTIONS = (%b{})", "([%l_]+) = ")
-    local webhook = read "lua/twilio_sms/webhook.lua"
+    local webhook = read "lua/twilio_sms/webhook_options.lua"
     check_mentions("docs/receiving.md", "options", webhook:match "local OPTIONS = (%b{})", "([%l_]+) = ")
     local listener = read "lua/twilio_sms/listener.lua"
     check_mentions("docs/receiving.md", "server's options", listener:match "local SERVER_OPTIONS = (%b{})",
