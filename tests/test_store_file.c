@@ -120,6 +120,15 @@ static void test_rights_are_needed(void **state)
     assert_int_equal(chmod(store_directory, 0755), 0);
 }
 
+static void test_a_file_that_everybody_may_write_is_refused(void **state)
+{
+    assert_int_equal(tsms__store_file_prepare(store_path, NULL), TSMS_OK);
+    assert_int_equal(chmod(store_path, 0602), 0);
+    expect_refusal(store_path, "everybody may write the file: take that right away (chmod o-w)");
+    assert_int_equal(chmod(store_path, 0660), 0);
+    assert_int_equal(tsms__store_file_prepare(store_path, NULL), TSMS_OK);
+}
+
 static void test_file_systems_of_other_hosts(void **state)
 {
     /* statfs(2) and linux/magic.h */
@@ -146,6 +155,7 @@ int main(void)
         store_test(test_paths_that_cannot_be_used),
         store_test(test_links),
         store_test(test_rights_are_needed),
+        cmocka_unit_test(test_a_file_that_everybody_may_write_is_refused),
         cmocka_unit_test(test_file_systems_of_other_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../wire/callback_ref.h"
+#include "../wire/recut.h"
 #include "../wire/request.h"
 #include "../wire/sign.h"
 #include "../wire/webhook.h"
@@ -254,6 +255,10 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     }
     if (status != TSMS_OK) {
         return status;
+    }
+    if (tsms__recut_in(tsms__url_query(info.url))) {
+        return refuse(err, TSMS_KIND_PAYLOAD_PARSE_ERROR, 400,
+                      "the query was cut anew: it holds a parameter of another request");
     }
     tsms__webhook_account_used(webhook, account);
     info.account_sid = tsms_str_from(account->sid);

@@ -70,6 +70,9 @@ static tsms_status check_file(const char *path, const struct stat *file, tsms_er
     if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0) {
         return refuse(err, "this user may not read and write the file");
     }
+    if ((file->st_mode & S_IWOTH) != 0) {
+        return refuse(err, "everybody may write the file: take that right away (chmod o-w)");
+    }
     return check_place(path, err);
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "recut.h"
 #include "request.h"
 
 /* What a request says once, if at all. */
@@ -81,6 +82,11 @@ static tsms_status collect(const tsms__fields *fields, known_values *out, tsms_e
         if (!tsms__webhook_is_text(field->name) || !tsms__webhook_is_text(field->value)) {
             return refuse(err, TSMS_KIND_PAYLOAD_PARSE_ERROR, TSMS__STR("list"),
                           "is not UTF-8 or holds a zero byte");
+        }
+        if (tsms__recut_in(field->name) ||
+            (!tsms__recut_is_free(field->name) && tsms__recut_in(field->value))) {
+            return refuse(err, TSMS_KIND_PAYLOAD_PARSE_ERROR, TSMS__STR("list"),
+                          "was cut anew: a value holds another parameter");
         }
         for (size_t k = 0; k < KNOWN_COUNT; k++) {
             if (!tsms__str_eq(field->name, known_names[k])) {
