@@ -155,7 +155,7 @@ int main(void)
         store_test(test_paths_that_cannot_be_used),
         store_test(test_links),
         store_test(test_rights_are_needed),
-        cmocka_unit_test(test_a_file_that_everybody_may_write_is_refused),
+        store_test(test_a_file_that_everybody_may_write_is_refused),
         cmocka_unit_test(test_file_systems_of_other_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

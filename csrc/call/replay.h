@@ -37,7 +37,8 @@ typedef struct tsms__replay_answer {
 } tsms__replay_answer;
 
 /* now_ms is a clock that all processes share; it may be set back. window_ms is how long an entry
- * counts, and with the lease it is kept to four seconds. DONE fills *answer. */
+ * counts, and with the lease it is kept to four seconds; the time in an entry comes round after 72
+ * hours and 49 minutes, and one that is still there then counts again. DONE fills *answer. */
 tsms_seen tsms__replay_claim(tsms__replay *replay, tsms__replay_key key, int64_t window_ms,
                              int64_t now_ms, tsms__replay_answer *answer);
 /* From its end on the key is DONE, also when its claim has lapsed. A status outside of 100 to 611
