@@ -1,23 +1,16 @@
 /* Performs the requests of a client with libcurl, many at once: the multi handle and its loop. */
 #include "curl.h"
 
+#include "curl_epoll.h"
 #include "curl_global.h"
 #include "curl_handle.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
-enum {
-    EVENTS = 64,
-    SWEEP_MS = 500, /* how often to look for transfers that libcurl has lost */
-};
+enum { SWEEP_MS = 500 }; /* how often to look for transfers that libcurl has lost */
 
 typedef struct driver {
     tsms_client *client;
     tsms__curl_common common;
-    CURLM *multi;
-    int epoll_fd;
-    int64_t timer_ms;           /* when libcurl wants to be called, monotonic; -1 for never */
+    tsms__curl_epoll epoll;
     tsms__curl_handle *handles; /* all of them */
     tsms__curl_handle **idle;   /* those without a call */
     size_t handle_count, idle_count;
@@ -27,35 +20,6 @@ typedef struct driver {
 static driver *driver_of(const tsms_client *client)
 {
     return client->driver;
-}
-
-/* ---- What libcurl calls -------------------------------------------------------------------- */
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *owner, void *watched)
-{
-    (void)easy;
-    driver *self = owner;
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        curl_multi_assign(self->multi, fd, NULL);
-        return 0;
-    }
-    struct epoll_event event = {.data = {.fd = fd}};
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    int change = watched != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(self->epoll_fd, change, fd, &event) != 0) {
-        return -1;
-    }
-    curl_multi_assign(self->multi, fd, self);
-    return 0;
-}
-
-static int on_timer(CURLM *multi, long wait_ms, void *owner)
-{
-    (void)multi;
-    driver *self = owner;
-    self->timer_ms = wait_ms < 0 ? -1 : self->common.now.mono_ms + wait_ms;
-    return 0;
 }
 
 /* ---- Transfers ----------------------------------------------------------------------------- */
@@ -84,14 +48,14 @@ static tsms__curl_handle *handle_get(driver *self)
 static bool add(driver *self, tsms__curl_handle *handle)
 {
     handle->lost_ms = self->common.now.mono_ms + handle->timeout_ms + SWEEP_MS;
-    return curl_multi_add_handle(self->multi, handle->easy) == CURLM_OK;
+    return curl_multi_add_handle(self->epoll.multi, handle->easy) == CURLM_OK;
 }
 
 /* The connection had ended before anything was written to it: once more, over a new one. That is no
  * attempt, because the server has seen nothing of it. */
 static bool start_again(driver *self, tsms__curl_handle *handle)
 {
-    curl_multi_remove_handle(self->multi, handle->easy);
+    curl_multi_remove_handle(self->epoll.multi, handle->easy);
     return tsms__curl_handle_refresh(handle) && add(self, handle);
 }
 
@@ -106,7 +70,7 @@ static void finish(driver *self, tsms__curl_handle *handle, CURLcode code)
     tsms__call *call = handle->call;
     handle->call = NULL;
     tsms__client_finish(self->client, call, &transfer, self->common.now);
-    curl_multi_remove_handle(self->multi, handle->easy);
+    curl_multi_remove_handle(self->epoll.multi, handle->easy);
     self->idle[self->idle_count++] = handle;
 }
 
@@ -142,21 +106,12 @@ static void collect(driver *self)
 {
     int left;
     CURLMsg *message;
-    while ((message = curl_multi_info_read(self->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(self->epoll.multi, &left)) != NULL) {
         if (message->msg == CURLMSG_DONE) {
             tsms__curl_handle *handle = NULL;
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&handle);
             finish(self, handle, message->data.result);
         }
-    }
-}
-
-static void run_timer(driver *self)
-{
-    int running;
-    if (self->timer_ms >= 0 && self->timer_ms <= self->common.now.mono_ms) {
-        self->timer_ms = -1;
-        curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
 }
 
@@ -181,39 +136,17 @@ static void turn(driver *self)
 {
     self->common.now = tsms__clock_now();
     start_all(self);
-    run_timer(self);
+    tsms__curl_epoll_run_timer(&self->epoll);
     collect(self);
     sweep(self);
-}
-
-/* False when a signal ended the wait: the host's handler, such as Lua's for Ctrl-C, may want to
- * run. */
-static bool wait_for_network(driver *self, int timeout_ms)
-{
-    struct epoll_event events[EVENTS];
-    int count = epoll_wait(self->epoll_fd, events, EVENTS, timeout_ms);
-    if (count > 0) {
-        self->common.now = tsms__clock_now();
-    }
-    for (int i = 0; i < count; i++) {
-        int running;
-        int what = (events[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        curl_multi_socket_action(self->multi, events[i].data.fd, what, &running);
-    }
-    if (count > 0) {
-        collect(self);
-    }
-    return count >= 0;
 }
 
 int tsms__curl_timeout_ms(tsms_client *client)
 {
     driver *self = driver_of(client);
     int64_t due_ms = tsms__client_due_ms(client, self->common.now);
-    if (self->timer_ms >= 0 && self->timer_ms < due_ms) {
-        due_ms = self->timer_ms;
+    if (self->epoll.timer_ms >= 0 && self->epoll.timer_ms < due_ms) {
+        due_ms = self->epoll.timer_ms;
     }
     if (client->wire.count > 0 && due_ms > self->common.now.mono_ms + SWEEP_MS) {
         due_ms = self->common.now.mono_ms + SWEEP_MS;
@@ -245,7 +178,13 @@ void tsms__curl_step(tsms_client *client, int timeout_ms, size_t known_news)
         turn(self);
         bool news = tsms__client_news(client) > known_news;
         int wait_ms = news ? 0 : next_wait_ms(self, until_ms);
-        if (wait_ms < 0 || !wait_for_network(self, wait_ms)) {
+        if (wait_ms < 0) {
+            return;
+        }
+        /* A signal ends the step: the host's handler, such as Lua's for Ctrl-C, may want to run. */
+        bool go_on = tsms__curl_epoll_wait(&self->epoll, wait_ms);
+        collect(self);
+        if (!go_on) {
             return;
         }
     } while (tsms__client_news(client) <= known_news && tsms__clock_now().mono_ms < until_ms);
@@ -253,7 +192,7 @@ void tsms__curl_step(tsms_client *client, int timeout_ms, size_t known_news)
 
 int tsms__curl_fd(const tsms_client *client)
 {
-    return driver_of(client)->epoll_fd;
+    return driver_of(client)->epoll.fd;
 }
 
 /* ---- Life cycle ---------------------------------------------------------------------------- */
@@ -265,33 +204,13 @@ static void driver_free(void *state)
     while (self->handles != NULL) {
         tsms__curl_handle *handle = self->handles;
         self->handles = handle->next;
-        curl_multi_remove_handle(self->multi, handle->easy);
+        curl_multi_remove_handle(self->epoll.multi, handle->easy);
         tsms__curl_handle_free(handle);
     }
     tsms__free(mem, self->idle);
-    if (self->multi != NULL) {
-        curl_multi_cleanup(self->multi);
-    }
+    tsms__curl_epoll_close(&self->epoll);
     tsms__curl_common_free(&self->common);
-    if (self->epoll_fd >= 0) {
-        close(self->epoll_fd);
-    }
     tsms__free(mem, self);
-}
-
-static bool make_multi(driver *self)
-{
-    self->multi = curl_multi_init();
-    if (self->multi == NULL) {
-        return false;
-    }
-    /* A pool as large as the concurrency, so that as many as asked for are really in flight. */
-    long most = (long)self->client->config->max_concurrency;
-    return curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, most) == CURLM_OK;
 }
 
 tsms_status tsms__curl_attach(tsms_client *client, tsms_error *err)
@@ -305,17 +224,11 @@ tsms_status tsms__curl_attach(tsms_client *client, tsms_error *err)
         return tsms__error_nomem(err);
     }
     self->client = client;
-    self->timer_ms = -1;
-    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     client->driver = self;
     client->driver_free = driver_free;
     bool ready = tsms__curl_common_init(&self->common, client);
-    if (self->epoll_fd < 0) {
-        return tsms__error_set(err, TSMS_KIND_TEMPORARILY_UNAVAILABLE,
-                               "no file descriptor is left for epoll");
-    }
-    if (!ready || !make_multi(self)) {
-        return tsms__error_nomem(err);
-    }
-    return TSMS_OK;
+    /* A pool as large as the concurrency, so that as many as asked for are really in flight. */
+    long most = (long)client->config->max_concurrency;
+    tsms_status status = tsms__curl_epoll_open(&self->epoll, &self->common.now, most, err);
+    return status == TSMS_OK && !ready ? tsms__error_nomem(err) : status;
 }

@@ -1,17 +1,13 @@
 /* Performs requests to any URL with libcurl: the multi handle and its loop. */
 #include "curl_post.h"
 
-#include "clock.h"
+#include "curl_epoll.h"
 #include "curl_global.h"
 #include "curl_post_handle.h"
 
 #include <sys/epoll.h>
-#include <unistd.h>
 
-enum {
-    EVENTS = 64,
-    POOL = 128, /* connections that are kept */
-};
+enum { POOL = 128 }; /* connections that are kept */
 
 typedef struct list {
     tsms__post_handle *first, *last;
@@ -19,12 +15,10 @@ typedef struct list {
 
 struct tsms__poster {
     tsms_mem mem;
-    CURLM *multi;
-    int epoll_fd, watched_fd;
-    int64_t now_ms;   /* monotonic */
-    int64_t timer_ms; /* when libcurl wants to be called; -1 for never */
-    int64_t due_ms;   /* no transfer is out of time before */
-    char *ca_file;    /* NULL: the system's */
+    tsms__curl_epoll epoll;
+    tsms__now now;
+    int64_t due_ms; /* no transfer is out of time before */
+    char *ca_file;  /* NULL: the system's */
     list active, done;
     tsms__post_handle *taken; /* whose result the host looks at */
     struct curl_header *header;
@@ -46,40 +40,11 @@ static void list_remove(list *all, tsms__post_handle *one)
     *(one->next != NULL ? &one->next->before : &all->last) = one->before;
 }
 
-/* ---- What libcurl calls --------------------------------------------------------------------- */
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *owner, void *watched)
-{
-    (void)easy;
-    tsms__poster *self = owner;
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        curl_multi_assign(self->multi, fd, NULL);
-        return 0;
-    }
-    struct epoll_event event = {.data = {.fd = fd}};
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    int change = watched != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(self->epoll_fd, change, fd, &event) != 0) {
-        return -1;
-    }
-    curl_multi_assign(self->multi, fd, self);
-    return 0;
-}
-
-static int on_timer(CURLM *multi, long wait_ms, void *owner)
-{
-    (void)multi;
-    tsms__poster *self = owner;
-    self->timer_ms = wait_ms < 0 ? -1 : self->now_ms + wait_ms;
-    return 0;
-}
-
 /* ---- Working -------------------------------------------------------------------------------- */
 
 static void finish(tsms__poster *self, tsms__post_handle *one, CURLcode code)
 {
-    curl_multi_remove_handle(self->multi, one->easy);
+    curl_multi_remove_handle(self->epoll.multi, one->easy);
     tsms__post_handle_end(one, code);
     list_remove(&self->active, one);
     list_add(&self->done, one);
@@ -89,7 +54,7 @@ static void collect(tsms__poster *self)
 {
     int left;
     CURLMsg *message;
-    while ((message = curl_multi_info_read(self->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(self->epoll.multi, &left)) != NULL) {
         if (message->msg == CURLMSG_DONE) {
             tsms__post_handle *one = NULL;
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&one);
@@ -108,7 +73,7 @@ static void note_due(tsms__poster *self, const tsms__post_handle *one)
  * memory runs out inside of it, 7.88 may forget a transfer with all its timeouts. */
 static void end_overdue(tsms__poster *self)
 {
-    if (self->now_ms < self->due_ms) {
+    if (self->now.mono_ms < self->due_ms) {
         return;
     }
     self->due_ms = INT64_MAX;
@@ -124,36 +89,10 @@ static void end_overdue(tsms__poster *self)
 
 static void turn(tsms__poster *self)
 {
-    int running;
-    self->now_ms = tsms__clock_now().mono_ms;
-    if (self->timer_ms >= 0 && self->timer_ms <= self->now_ms) {
-        self->timer_ms = -1;
-        curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
+    self->now = tsms__clock_now();
+    tsms__curl_epoll_run_timer(&self->epoll);
     collect(self);
     end_overdue(self);
-}
-
-/* False when there is something for the host: what it watches, or a signal. */
-static bool wait_for_network(tsms__poster *self, int timeout_ms)
-{
-    struct epoll_event events[EVENTS];
-    int count = epoll_wait(self->epoll_fd, events, EVENTS, timeout_ms);
-    bool go_on = count >= 0;
-    self->now_ms = tsms__clock_now().mono_ms;
-    for (int i = 0; i < count; i++) {
-        int running;
-        int fd = events[i].data.fd;
-        if (fd == self->watched_fd) {
-            go_on = false;
-            continue;
-        }
-        int what = (events[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        curl_multi_socket_action(self->multi, fd, what, &running);
-    }
-    return go_on;
 }
 
 int tsms__poster_timeout_ms(const tsms__poster *self)
@@ -162,8 +101,8 @@ int tsms__poster_timeout_ms(const tsms__poster *self)
         return 0;
     }
     int64_t due_ms = self->due_ms;
-    if (self->timer_ms >= 0 && self->timer_ms < due_ms) {
-        due_ms = self->timer_ms;
+    if (self->epoll.timer_ms >= 0 && self->epoll.timer_ms < due_ms) {
+        due_ms = self->epoll.timer_ms;
     }
     if (due_ms == INT64_MAX) {
         return -1;
@@ -179,7 +118,7 @@ static int next_wait_ms(const tsms__poster *self, int64_t until_ms)
     if (until_ms == INT64_MAX) {
         return own_ms;
     }
-    int64_t left_ms = until_ms - self->now_ms;
+    int64_t left_ms = until_ms - self->now.mono_ms;
     left_ms = left_ms > 0 ? left_ms : 0;
     return own_ms < 0 || own_ms > left_ms ? (int)left_ms : own_ms;
 }
@@ -191,32 +130,32 @@ void tsms__poster_step(tsms__poster *self, int timeout_ms)
     while (go_on) {
         turn(self);
         bool nothing_comes =
-            until_ms == INT64_MAX && self->active.first == NULL && self->watched_fd < 0;
+            until_ms == INT64_MAX && self->active.first == NULL && self->epoll.watched_fd < 0;
         if (nothing_comes) {
             return;
         }
-        go_on = wait_for_network(self, next_wait_ms(self, until_ms));
+        go_on = tsms__curl_epoll_wait(&self->epoll, next_wait_ms(self, until_ms));
         collect(self);
-        go_on = go_on && self->done.first == NULL && self->now_ms < until_ms;
+        go_on = go_on && self->done.first == NULL && self->now.mono_ms < until_ms;
     }
 }
 
 int tsms__poster_fd(const tsms__poster *self)
 {
-    return self->epoll_fd;
+    return self->epoll.fd;
 }
 
 bool tsms__poster_watch(tsms__poster *self, int fd)
 {
-    if (self->watched_fd >= 0) {
-        (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, self->watched_fd, NULL);
-        self->watched_fd = -1;
+    if (self->epoll.watched_fd >= 0) {
+        (void)epoll_ctl(self->epoll.fd, EPOLL_CTL_DEL, self->epoll.watched_fd, NULL);
+        self->epoll.watched_fd = -1;
     }
     struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
-    if (fd >= 0 && epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (fd >= 0 && epoll_ctl(self->epoll.fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         return false;
     }
-    self->watched_fd = fd;
+    self->epoll.watched_fd = fd;
     return true;
 }
 
@@ -256,10 +195,10 @@ tsms_status tsms__poster_submit(tsms__poster *self, const tsms__post_request *re
     if (status != TSMS_OK) {
         return status;
     }
-    self->now_ms = tsms__clock_now().mono_ms;
+    self->now = tsms__clock_now();
     tsms__post_handle *one =
-        tsms__post_handle_new(&self->mem, request, self->ca_file, &self->now_ms);
-    if (one == NULL || curl_multi_add_handle(self->multi, one->easy) != CURLM_OK) {
+        tsms__post_handle_new(&self->mem, request, self->ca_file, &self->now.mono_ms);
+    if (one == NULL || curl_multi_add_handle(self->epoll.multi, one->easy) != CURLM_OK) {
         tsms__post_handle_free(one);
         return tsms__error_nomem(err);
     }
@@ -319,7 +258,7 @@ static void free_list(tsms__poster *self, tsms__post_handle *first)
 {
     for (tsms__post_handle *one = first, *next; one != NULL; one = next) {
         next = one->next;
-        curl_multi_remove_handle(self->multi, one->easy); /* a second time does no harm */
+        curl_multi_remove_handle(self->epoll.multi, one->easy); /* a second time does no harm */
         tsms__post_handle_free(one);
     }
 }
@@ -332,26 +271,10 @@ void tsms__poster_free(tsms__poster *self)
     free_list(self, self->active.first);
     free_list(self, self->done.first);
     tsms__post_handle_free(self->taken);
-    if (self->multi != NULL) {
-        curl_multi_cleanup(self->multi);
-    }
-    if (self->epoll_fd >= 0) {
-        close(self->epoll_fd);
-    }
+    tsms__curl_epoll_close(&self->epoll);
     tsms__free(&self->mem, self->ca_file);
     tsms_mem mem = self->mem;
     tsms__free(&mem, self);
-}
-
-static bool make_multi(tsms__poster *self)
-{
-    self->multi = curl_multi_init();
-    return self->multi != NULL &&
-           curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) == CURLM_OK &&
-           curl_multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, (long)POOL) == CURLM_OK;
 }
 
 tsms_status tsms__poster_new(const tsms_mem *mem, tsms_str ca_file, tsms__poster **out,
@@ -367,22 +290,18 @@ tsms_status tsms__poster_new(const tsms_mem *mem, tsms_str ca_file, tsms__poster
         return tsms__error_nomem(err);
     }
     self->mem = *mem;
-    self->watched_fd = -1;
-    self->timer_ms = -1;
     self->due_ms = INT64_MAX;
-    self->now_ms = tsms__clock_now().mono_ms;
-    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (self->epoll_fd < 0) {
-        tsms__poster_free(self);
-        return tsms__error_set(err, TSMS_KIND_TEMPORARILY_UNAVAILABLE,
-                               "no file descriptor is left for epoll");
-    }
+    self->now = tsms__clock_now();
+    tsms_status status = tsms__curl_epoll_open(&self->epoll, &self->now, POOL, err);
     if (ca_file.len > 0) {
         self->ca_file = tsms__str_dup(mem, ca_file);
     }
-    if ((ca_file.len > 0 && self->ca_file == NULL) || !make_multi(self)) {
+    if (status == TSMS_OK && ca_file.len > 0 && self->ca_file == NULL) {
+        status = tsms__error_nomem(err);
+    }
+    if (status != TSMS_OK) {
         tsms__poster_free(self);
-        return tsms__error_nomem(err);
+        return status;
     }
     *out = self;
     return TSMS_OK;

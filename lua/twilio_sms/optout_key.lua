@@ -1,43 +1,128 @@
 --- How the opt-out list names people and senders, so that all ways to write one number lead to one record.
 local M = {}
 
---- The scope of an opt-out that counts for every sender.
+--- The scope of an opt-out that counts for every sender, and the account of a ledger that has none.
 M.ALL = "*"
 
 local LONGEST_BYTES = 72 -- so that a key with two of them stays below the 512 bytes of a store
 
--- Opt-outs count for SMS, MMS and RCS alike since 2026-03-16: "Twilio support for opt-out keywords (SMS STOP
--- filtering)", https://help.twilio.com/articles/223134027.
-local UNIFIED = { sms = true, rcs = true }
+-- ---- Addresses ------------------------------------------------------------------------------------
 
---- The name of an address: a number in E.164 without blanks and the like, anything else as it is.
--- @treturn string|nil nil when it is empty, too long or not even text
+-- Before these there is nothing but telephone numbers and short codes. Opt-outs count for SMS, MMS and RCS
+-- alike since 2026-03-16: "Twilio support for opt-out keywords (SMS STOP filtering)",
+-- https://help.twilio.com/articles/223134027.
+local TELEPHONE = { mms = true, rcs = true, sms = true, tel = true }
+
+-- A number there is a person of its own: STOP there says nothing about SMS.
+local APART = { whatsapp = true }
+
+local function e164(text)
+    local digits = text:gsub("[ ().-]", ""):match "^%+([1-9]%d+)$"
+    return digits and #digits >= 7 and #digits <= 15 and "+" .. digits or nil
+end
+
+local function is_short_code(text)
+    return text:find "^%d+$" and #text >= 3 and #text <= 8
+end
+
+-- https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+local function is_sender_id(text)
+    return #text <= 11 and text:find "^[A-Za-z0-9 &+_-]+$" and text:find "%a"
+end
+
+-- Cuts all channels off: "sms:SMS:+1..." is +1...
+-- @treturn string what is behind them
+-- @treturn string|nil the last channel
+-- @treturn boolean whether there are several
+-- @treturn boolean whether one of them is apart
+local function without_channels(address)
+    local last, several, apart = nil, false, false
+    local channel, rest = address:match "^([A-Za-z]+):(.*)$"
+    while channel do
+        several = last ~= nil
+        address, last = rest, channel:lower()
+        apart = apart or APART[last] or false
+        channel, rest = address:match "^([A-Za-z]+):(.*)$"
+    end
+    return address, last, several, apart
+end
+
+-- The name of what is behind a channel. What is no number stands for itself there, such as the user of a page.
+local function name_in_channel(rest, channel, several, apart)
+    local number = e164(rest)
+    if number and not apart then
+        return number, "number"
+    elseif TELEPHONE[channel] and not apart and is_short_code(rest) then
+        return rest, "short_code"
+    elseif several or rest == "" or rest:find "[%c ]" or not number and rest:sub(1, 1) == "+" then
+        return nil
+    elseif apart and not number and not rest:find "%a" then
+        return nil -- a number without its "+"
+    elseif not TELEPHONE[channel] then
+        return channel .. ":" .. (number or rest), "channel"
+    elseif channel == "rcs" and rest:find "%a" then
+        return "rcs:" .. rest, "sender" -- an RCS agent
+    end
+end
+
+--- The name of an address.
+-- @treturn string|nil nil for what is none
+-- @treturn string "number", "short_code", "channel", or "sender", which can write but not be written to
 function M.name(address)
     if type(address) ~= "string" or #address > LONGEST_BYTES then
         return nil
     end
-    local channel, rest = address:match "^(%a+):(.+)$"
-    if channel and UNIFIED[channel:lower()] then
-        address = rest
+    local number = e164(address)
+    if number then
+        return number, "number"
+    elseif is_short_code(address) then
+        return address, "short_code"
+    elseif is_sender_id(address) then
+        return address:lower(), "sender" -- so that "Acme" and "ACME" are one
     end
-    if address:sub(1, 1) == "+" then
-        address = address:gsub("[ ().-]", "")
+    local rest, channel, several, apart = without_channels(address)
+    if channel then
+        return name_in_channel(rest, channel, several, apart)
     end
-    return address ~= "" and not address:find "%c" and address or nil
 end
 
---- The name of somebody who can be written to. Digits without a "+" are refused: they would be kept under a
--- name that no message ever asks for.
+--- The name of whom a message goes to; nil for what cannot be looked up.
+function M.recipient(address)
+    local name, kind = M.name(address)
+    return kind ~= "sender" and name or nil
+end
+
+local SHORT_CODE_MOST = 6 -- digits of a short code of a person; more are a number without its country code
+
+--- The name of somebody whom the program opts out or in. Other digits without a "+" are refused: they would be
+-- kept under a name that no message ever asks for.
 -- @treturn[1] string
 -- @treturn[2] nil and why not
 function M.person(address)
-    local name = M.name(address)
-    if not name then
-        return nil, "it is empty, too long or holds control characters"
-    elseif name:find "^%+[1-9]%d+$" and #name >= 8 and #name <= 16 or name:find "^%a[%w_-]*:." then
-        return name
+    if address == "" then
+        return nil, "it is empty"
     end
-    return nil, "it is neither E.164 (+ and 7 to 15 digits) nor a channel's address"
+    local name = M.recipient(address)
+    if not name or name:find "^%d+$" and #name > SHORT_CODE_MOST then
+        return nil, "it is neither E.164 (+ and 7 to 15 digits) nor a channel's address"
+    end
+    return name
+end
+
+--- The name of a scope: "*", a messaging service or a sender.
+-- @treturn[1] string
+-- @treturn[2] nil and what to write
+function M.scope(text)
+    if text == M.ALL then
+        return text
+    end
+    local service = type(text) == "string" and #text == 34 and text:match "^[Mm][Gg](%x+)$"
+    local name = service and "MG" .. service:lower() or M.name(text)
+    if not name then
+        return nil, "write E.164 (+ and 7 to 15 digits), a short code, a sender ID, MG and 32 hex digits, "
+            .. "a channel's address or *"
+    end
+    return name
 end
 
 -- https://www.fcc.gov/consumers/guides/what-toll-free-number-and-how-does-it-work
@@ -50,19 +135,21 @@ function M.is_toll_free(name)
     return #name == 12 and TOLL_FREE[name:match "^%+1(%d%d%d)%d+$" or ""] or false
 end
 
+-- ---- Keys -----------------------------------------------------------------------------------------
+
 -- No part of a key may hold what separates them.
 local function escape(part)
     return (part:gsub("[^%w+*:_.@-]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
---- The key of a state.
-function M.state(account, scope, number)
-    return escape(account) .. "/" .. escape(scope) .. "/" .. escape(number)
+--- What the keys of all states of an account, or of one person there, begin with.
+function M.states(account, number)
+    return escape(account) .. "/" .. (number and escape(number) .. "/" or "")
 end
 
---- What the keys of all states of an account, or of one scope of it, begin with.
-function M.states(account, scope)
-    return escape(account) .. "/" .. (scope and escape(scope) .. "/" or "")
+--- The key of a state.
+function M.state(account, number, scope)
+    return M.states(account, number) .. escape(scope)
 end
 
 --- What the keys of a person's history begin with.
@@ -70,15 +157,23 @@ function M.history(account, number)
     return escape(account) .. "/" .. escape(number) .. "/"
 end
 
+local SID_MOST_BYTES = 64 -- they have 34; of what somebody takes for one, only what fits into a key is kept
+
+--- The key under which a message is kept that has opted somebody in, or nil.
+function M.start(account, message_sid, number)
+    return #message_sid <= SID_MOST_BYTES
+        and escape(account) .. "/" .. escape(message_sid) .. "/" .. escape(number) or nil
+end
+
 --- Reads the key of a state.
--- @treturn string scope
 -- @treturn string number
+-- @treturn string scope
 function M.read_state(key)
-    local scope, number = key:match "^[^/]*/([^/]*)/([^/]*)$"
+    local number, scope = key:match "^[^/]*/([^/]*)/([^/]*)$"
     local function unescape(part)
         return (part:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
     end
-    return unescape(scope), unescape(number)
+    return unescape(number), unescape(scope)
 end
 
 return M

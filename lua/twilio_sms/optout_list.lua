@@ -25,7 +25,7 @@ local function rows_of(store, space, prefix)
 end
 
 local function entry_of(account, row)
-    local scope, number = key.read_state(row.key)
+    local number, scope = key.read_state(row.key)
     local record = row.record
     return {
         account = account, scope = scope, number = number, state = record.state, source = record.source,
@@ -34,15 +34,20 @@ local function entry_of(account, row)
     }
 end
 
+--- The states of one person in an account: a function like that of rows_of.
+function M.rows_of_person(store, account, number)
+    return rows_of(store, write.STATES, key.states(account, number))
+end
+
 --- All states that fit.
 -- @tparam table filter number, scope, state
 -- @treturn function an iterator: index, entry, error
 function M.states(store, account, filter)
     -- What cannot be a name fits nothing.
     local number = filter.number and (key.name(filter.number) or "")
-    local scope = filter.scope and (key.name(filter.scope) or "")
+    local scope = filter.scope and (key.scope(filter.scope) or "")
     local state = filter.state
-    local next_row = rows_of(store, write.STATES, key.states(account, scope))
+    local next_row = rows_of(store, write.STATES, key.states(account, number))
     local index, failed = 0, false
     return function()
         while not failed do
@@ -54,7 +59,7 @@ function M.states(store, account, filter)
                 return nil
             end
             local entry = entry_of(account, row)
-            if (not number or entry.number == number) and (not state or entry.state == state) then
+            if (not scope or entry.scope == scope) and (not state or entry.state == state) then
                 index = index + 1
                 return index, entry
             end

@@ -27,8 +27,8 @@ end
 -- service (https://help.twilio.com/articles/223134027) and a number may leave it.
 local function scopes_of(messaging_service_sid, sender)
     local scopes = {}
-    scopes[1] = key.name(messaging_service_sid)
-    scopes[#scopes + 1] = key.name(sender)
+    scopes[1] = key.scope(messaging_service_sid)
+    scopes[#scopes + 1] = key.scope(sender)
     return scopes
 end
 
