@@ -20,7 +20,7 @@ describe("twilio_sms.listener", function()
     local function serve(opts, f)
         local settings = {
             ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
-            optout = false, signals = false,
+            optout = false, signals = false, on_error = function() end,
         }
         for name, value in pairs(opts) do
             settings[name] = value

@@ -30,6 +30,7 @@ describe("twilio_sms.webhook", function()
     local function new(opts)
         local settings = {
             account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, urls = { twilio.URL },
+            on_error = function() end,
         }
         for name, value in pairs(opts or {}) do
             settings[name] = value
@@ -312,6 +313,51 @@ describe("twilio_sms.webhook", function()
         end
     end)
 
+    it("tells of a reply that cannot be sent", function()
+        local told
+        local results = {
+            function(_, reply) reply:message { bdy = "x" } end,
+            function(_, reply) reply:message(("x"):rep(1601)) end,
+            function() return 42 end,
+            function() return { body = "Hello" } end,
+        }
+        for n, handler in ipairs(results) do
+            told = nil
+            local receiver = new { on_message = handler, on_error = function(err) told = err end }
+            local answer = receiver:handle(twilio.request(twilio.inbound { MessageSid = twilio.sid(n) }))
+            assert.equal(204, answer.status)
+            assert.equal("MessageError", told.category, n)
+        end
+    end)
+
+    it("takes what a client's send answers for no reply", function()
+        local receiver = new {
+            on_message = function() return { sid = "SM1", body = "sent" } end,
+            on_error = function(err) error(tostring(err)) end,
+        }
+        assert.equal(204, receiver:handle(twilio.request(twilio.inbound())).status)
+    end)
+
+    it("prints errors when nobody asks for them", function()
+        local printed
+        local stderr = io.stderr
+        io.stderr = { write = function(_, ...) printed = table.concat { ... } end } -- luacheck: ignore 122
+        local receiver = assert(webhook.new {
+            account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, optout = false,
+        })
+        receiver:handle(twilio.request(twilio.inbound(), { token = ("f"):rep(32) }))
+        io.stderr = stderr -- luacheck: ignore 122
+        receiver:close()
+        assert.truthy(printed:find("InvalidSignature", 1, true))
+        assert.is_nil(printed:find(twilio.TOKEN, 1, true))
+        assert.is_nil(printed:find("8675310", 1, true))
+    end)
+
+    it("refuses an empty list of URLs, and a reference without a key", function()
+        assert.error_matches(function() new { urls = {} } end, "urls")
+        assert.error_matches(function() new { callback_ref = {} } end, "callback_ref")
+    end)
+
     it("learns STOP before anything else, and says nothing more to that person", function()
         local learned
         local receiver = new {
@@ -426,6 +472,51 @@ describe("twilio_sms.webhook", function()
             assert.equal(1, count)
         end)
 
+        it("runs a handler once over all who use it, also at the same moment", function()
+            local store, count = memory.new(), 0
+            local second, third
+            local opts = { store = store, on_message = function()
+                count = count + 1
+                while not second do
+                    loop.sleep(1)
+                end
+                return "once"
+            end }
+            local one, other = new(opts), new(opts)
+            local first
+            loop.run(function()
+                loop.spawn(function() first = one:handle(twilio.request(twilio.inbound())) end)
+                loop.spawn(function() second = other:handle(twilio.request(twilio.inbound())) end)
+            end)
+            third = other:handle(twilio.request(twilio.inbound()))
+            assert.equal(1, count)
+            assert.equal(503, second.status)
+            assert.same(first, third)
+        end)
+
+        it("gives a claim up that failed, and one that nobody has ended for a minute", function()
+            local store, count, dies = memory.new(), 0, true
+            local opts = { store = store, on_message = function()
+                count = count + 1
+                if dies then
+                    error "no"
+                end
+            end }
+            assert.equal(500, new(opts):handle(twilio.request(twilio.inbound())).status)
+            dies = false
+            assert.equal(204, new(opts):handle(twilio.request(twilio.inbound())).status)
+            assert.equal(2, count)
+
+            local key = ("%s/in/%s"):format(twilio.ACCOUNT_SID, twilio.sid(2))
+            local request = twilio.request(twilio.inbound { MessageSid = twilio.sid(2) })
+            for age_ms, status in pairs { [59000] = 503, [61000] = 204 } do
+                local record = { running_ms = core.time_ms() - age_ms }
+                assert(store:write { { space = "webhook", key = key, record = record, at = os.time() } })
+                assert.equal(status, new(opts):handle(request).status)
+            end
+            assert.equal(3, count)
+        end)
+
         it("answers 500 when it cannot be read or written, and loses nothing", function()
             local store, count = breakable(), 0
             local receiver = new { store = store, on_message = function() count = count + 1 end }
@@ -452,6 +543,13 @@ describe("twilio_sms.webhook", function()
             opts.store.read = function(_, ...) return store:read(...) end
             opts.store.list, opts.store.purge = nil, nil
             opts.store.write = function() error "no connection" end
+            assert.equal(500, receiver:handle(twilio.request(twilio.inbound())).status)
+            assert.equal(0, count)
+            local writes = 0
+            opts.store.write = function(_, ...) -- the claim can be written, the answer cannot
+                writes = writes + 1
+                return writes == 1 and store:write(...) or error "no connection"
+            end
             assert.equal(204, receiver:handle(twilio.request(twilio.inbound())).status)
             assert.is_true(select(2, receiver:handle(twilio.request(twilio.inbound()))).repeated)
             assert.equal(1, count)

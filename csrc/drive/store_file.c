@@ -124,11 +124,15 @@ tsms_status tsms__store_file_prepare(const char *path, tsms_error *err)
                            "beside the store");
     }
     struct stat file;
-    if (stat(path, &file) == 0) {
-        return check_file(path, &file, err);
+    bool exists = stat(path, &file) == 0;
+    if (!exists && lstat(path, &file) == 0) {
+        if (S_ISLNK(file.st_mode)) {
+            return refuse(err, "the path is a symbolic link to nothing");
+        }
+        exists = true; /* another process made it just now */
     }
-    if (lstat(path, &file) == 0) {
-        return refuse(err, "the path is a symbolic link to nothing");
+    if (exists) {
+        return check_file(path, &file, err);
     }
     tsms_status status = check_place(directory, err);
     return status == TSMS_OK ? make_file(path, err) : status;

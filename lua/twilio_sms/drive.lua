@@ -156,12 +156,20 @@ function M:close()
         ids[#ids + 1] = id
         self.client:cancel(id)
     end
-    take_results(self, self.client:result())
+    local id, value, err = self.client:result()
+    while id do
+        -- Whoever asked did not cancel anything.
+        if err and err.outcome == "not_sent" then
+            err = core.error("TemporarilyUnavailable", "the client is closed", "not_sent")
+        end
+        finish(self, id, value, err)
+        id, value, err = self.client:result()
+    end
     self.client:close()
-    for _, id in ipairs(ids) do
-        if self.tickets[id] then
+    for _, left in ipairs(ids) do
+        if self.tickets[left] then
             local why = "the client was closed while the request was under way"
-            finish(self, id, nil, core.error("TemporarilyUnavailable", why, "in_doubt"))
+            finish(self, left, nil, core.error("TemporarilyUnavailable", why, "in_doubt"))
         end
     end
 end

@@ -6,8 +6,10 @@ local core = require "twilio_sms.core"
 local key = require "twilio_sms.optout_key"
 local keywords = require "twilio_sms.keywords"
 local list = require "twilio_sms.optout_list"
+local look = require "twilio_sms.optout_look"
 local memory = require "twilio_sms.memory"
 local options = require "twilio_sms.options"
+local scheduled = require "twilio_sms.optout_scheduled"
 local transfer = require "twilio_sms.optout_transfer"
 local wish = require "twilio_sms.optout_wish"
 local write = require "twilio_sms.optout_write"
@@ -52,9 +54,9 @@ local function name_person(address)
 end
 
 local function name_scope(scope)
-    local name = key.name(scope or key.ALL)
+    local name, why = key.scope(scope or key.ALL)
     if not name then
-        return nil, core.error("InvalidSender", "a scope is a sender, a messaging service or '*'")
+        return nil, core.error("InvalidSender", ("'%s' is no scope: %s"):format(scope, why))
     end
     return name
 end
@@ -65,15 +67,6 @@ function Ledger:now()
 end
 
 -- ---- Reading ------------------------------------------------------------------------------------
-
--- A record, or false when there is none.
-local function read(self, account, scope, number)
-    local record, version = self.store:read(write.STATES, key.state(account, scope, number))
-    if record == nil and type(version) == "table" then
-        return nil, version
-    end
-    return record or false
-end
 
 --- Whether a person may be written to.
 -- @tparam string number
@@ -90,39 +83,44 @@ function Ledger:status(number, scope)
     if not scope then
         return nil, err
     end
-    local general, special
-    general, err = read(self, self.account, key.ALL, name)
-    if general == nil then
-        return nil, err
-    elseif general and general.state == "opted_out" or scope == key.ALL then
-        return general and general.state or "unknown", general or nil
-    end
-    special, err = read(self, self.account, scope, name)
-    if special == nil then
+    local record
+    record, err = look.deciding(self.store, look.accounts(self.account), name, scope)
+    if record == nil then
         return nil, err
     end
-    local record = special or general
     return record and record.state or "unknown", record or nil
 end
 
---- Answers a check of a client: true; or false and why not. What cannot be read denies.
--- @tparam table question with to, from, messaging_service_sid
-function Ledger:check(question)
-    local number = key.name(question.to)
-    if not number then
-        return false, "the recipient has no name in the opt-out list"
+-- The scopes of a message, or nil when one of them cannot be looked up.
+local function scopes_of(question)
+    local scopes = {}
+    for _, given in ipairs { question.from or "", question.messaging_service_sid or "" } do
+        if given ~= "" then
+            local name = key.scope(given)
+            if not name then
+                return nil
+            end
+            scopes[#scopes + 1] = name
+        end
     end
-    local scopes = { key.ALL, question.from or false, question.messaging_service_sid or false }
-    for _, scope in ipairs(scopes) do
-        local record, err = false, nil
-        if scope then
-            record, err = read(self, self.account, key.name(scope) or scope, number)
-        end
-        if record == nil then
-            return false, "the opt-out list cannot be read: " .. tostring(err.message or err)
-        elseif record and record.state ~= "opted_in" then
-            return false, "opted_out"
-        end
+    return scopes
+end
+
+--- Answers a check of a client: true; or false and why not. What cannot be read or looked up denies.
+-- @tparam table question with to, from, messaging_service_sid, account_sid
+function Ledger:check(question)
+    local number, scopes = key.recipient(question.to), scopes_of(question)
+    if not number then
+        return false, "the recipient is not a number that can be looked up"
+    elseif not scopes then
+        return false, "the sender is not one that can be looked up"
+    end
+    local accounts = look.accounts(self.account, question.account_sid)
+    local out, err = look.is_opted_out(self.store, accounts, number, scopes)
+    if out == nil then
+        return false, "the opt-out list cannot be read: " .. tostring(err.message or err)
+    elseif out then
+        return false, "opted_out"
     end
     return true
 end
@@ -182,32 +180,35 @@ end
 
 -- ---- Learning -----------------------------------------------------------------------------------
 
--- Makes the change that was asked for, and adds what came of it.
-local function follow(self, account, learned, wanted)
-    wanted.account, wanted.at = account, wanted.at or self:now()
+-- Makes the change that was asked for, and adds what came of it. It stands under the account of the event; a
+-- ledger without an account is one for all of them.
+local function follow(self, account_sid, learned, wanted)
+    wanted.account = self.account ~= key.ALL and account_sid or self.account
+    wanted.at = wanted.at or self:now()
     local outcomes, err = write.apply(self.store, { wanted })
     if not outcomes then
         return nil, err
     end
     learned.changed = outcomes[1] == "changed"
     if learned.action == "start" then
-        local general
-        general, err = read(self, account, key.ALL, wanted.number)
-        if general == nil then
+        local accounts = look.accounts(self.account, account_sid)
+        local out
+        out, err = look.is_opted_out(self.store, accounts, wanted.number, wanted.scopes)
+        if out == nil then
             return nil, err
         end
-        learned.still_opted_out = outcomes[1] == "blocked" or general and general.state == "opted_out"
+        learned.still_opted_out = outcomes[1] == "blocked" or out
     end
     return learned
 end
 
-local function learn(self, account, learned, wanted, why)
+local function learn(self, account_sid, learned, wanted, why)
     if why then
         return nil, core.error("MissingFields", why)
     elseif not wanted then
         return learned
     end
-    return follow(self, account, learned, wanted)
+    return follow(self, account_sid, learned, wanted)
 end
 
 local REFUSAL = 21610
@@ -219,22 +220,21 @@ local REFUSAL = 21610
 --   does not lift everything)
 function Ledger:learn(event)
     check_table("learn", event)
-    -- A ledger without an account is one for all accounts.
-    local account = self.account ~= key.ALL and event.account_sid or self.account
     if event.type == "inbound" then
-        return learn(self, account, wish.of_message(self.classify, event))
+        return learn(self, event.account_sid, wish.of_message(self.classify, event))
     elseif event.type == "status" and tonumber(event.error_code) == REFUSAL then
-        return learn(self, account, wish.of_refusal(event))
+        return learn(self, event.account_sid, wish.of_refusal(event))
     end
     return { changed = false, scopes = {}, provider_replied = false, still_opted_out = false }
 end
 
 --- Learns that Twilio refused a message with error 21610 when it was to be sent.
--- @tparam table refused to, from, messaging_service_sid, message_sid; or the message, when it failed later
+-- @tparam table refused to, from, messaging_service_sid, account_sid, message_sid; or the message, when it
+-- failed later
 -- @treturn table|nil as for learn
 function Ledger:learn_refusal(refused)
     check_table("learn_refusal", refused)
-    return learn(self, self.account, wish.of_refusal(refused))
+    return learn(self, refused.account_sid, wish.of_refusal(refused))
 end
 
 -- ---- Listing ------------------------------------------------------------------------------------
@@ -300,17 +300,6 @@ end
 
 -- ---- Scheduled messages ---------------------------------------------------------------------------
 
-local SCHEDULED_LOOKED_AT = 1000 -- messages to the person, newest first; a schedule reaches 35 days ahead
-
-local function in_scope(message, scopes)
-    for _, scope in ipairs(scopes) do
-        if scope == key.ALL or scope == message.messaging_service_sid or scope == key.name(message.from) then
-            return true
-        end
-    end
-    return false
-end
-
 --- Cancels the messages that Twilio holds for a person until their time comes: a STOP does not
 -- (https://www.twilio.com/docs/messaging/features/message-scheduling).
 -- @tparam table client
@@ -321,31 +310,7 @@ end
 function Ledger:cancel_scheduled(client, number, scopes)
     check_table("cancel_scheduled", client)
     check_text("number", number)
-    scopes = scopes or { key.ALL }
-    local name = key.name(number) or number
-    local addresses = { name }
-    if name:sub(1, 1) == "+" then
-        addresses[2] = "rcs:" .. name
-    end
-    local cancelled, errors = 0, {}
-    for _, address in ipairs(addresses) do
-        local rows, err = client:list { to = address, limit = SCHEDULED_LOOKED_AT }
-        if not rows then
-            errors[#errors + 1] = err
-        end
-        for _, message in ipairs(rows or {}) do
-            if message.status == "scheduled" and in_scope(message, scopes) then
-                local done
-                done, err = client:cancel(message.sid)
-                if done then
-                    cancelled = cancelled + 1
-                else
-                    errors[#errors + 1] = err
-                end
-            end
-        end
-    end
-    return cancelled, errors
+    return scheduled.cancel(client, number, scopes or { key.ALL })
 end
 
 -- ---- Making one ---------------------------------------------------------------------------------

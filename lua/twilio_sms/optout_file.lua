@@ -85,12 +85,13 @@ local function check_row(values, now)
     if not row.number then
         return false, "'number' cannot be used: " .. why
     end
-    row.scope = key.name(row.scope or key.ALL)
+    row.scope, why = key.scope(row.scope or key.ALL)
+    if not row.scope then
+        return false, "'scope' cannot be used: " .. why
+    end
     row.state = row.state or "opted_out"
     row.source = row.source or "import"
-    if not row.scope then
-        return false, "'scope' is too long or holds control characters"
-    elseif not STATES[row.state] then
+    if not STATES[row.state] then
         return false, "'state' must be opted_out or opted_in"
     end
     row.at, why = read_time(row.at, row.state, now)
@@ -307,10 +308,14 @@ end
 function M.line(entry, format)
     local cells = {}
     for i, column in ipairs(COLUMNS) do
+        local value = entry[column]
+        if column == "number" then
+            value = key.person_text(value)
+        end
         if format == "csv" then
-            cells[i] = csv_cell(column, entry[column])
-        elseif entry[column] ~= nil then
-            cells[#cells + 1] = ('"%s":%s'):format(column, core.json_encode(entry[column]))
+            cells[i] = csv_cell(column, value)
+        elseif value ~= nil then
+            cells[#cells + 1] = ('"%s":%s'):format(column, core.json_encode(value))
         end
     end
     if format == "csv" then

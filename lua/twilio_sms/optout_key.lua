@@ -47,7 +47,7 @@ local function without_channels(address)
     return address, last, several, apart
 end
 
--- The name of what is behind a channel. What is no number stands for itself there, such as the user of a page.
+-- The name of what is behind a channel. What is no number stands for itself, such as the user of a page.
 local function name_in_channel(rest, channel, several, apart)
     local number = e164(rest)
     if number and not apart then
@@ -92,21 +92,25 @@ function M.recipient(address)
     return kind ~= "sender" and name or nil
 end
 
-local SHORT_CODE_MOST = 6 -- digits of a short code of a person; more are a number without its country code
-
---- The name of somebody whom the program opts out or in. Other digits without a "+" are refused: they would be
--- kept under a name that no message ever asks for.
+--- The name of somebody whom the program opts out or in. Digits alone are refused, because most are a number
+-- without its country code, which would be kept under a name that no message ever asks for: a short code is
+-- written "sms:72727".
 -- @treturn[1] string
 -- @treturn[2] nil and why not
 function M.person(address)
     if address == "" then
         return nil, "it is empty"
     end
-    local name = M.recipient(address)
-    if not name or name:find "^%d+$" and #name > SHORT_CODE_MOST then
+    local name = not address:find "^%d+$" and M.recipient(address)
+    if not name then
         return nil, "it is neither E.164 (+ and 7 to 15 digits) nor a channel's address"
     end
     return name
+end
+
+--- A name in a form that M.person takes.
+function M.person_text(name)
+    return name:find "^%d+$" and "sms:" .. name or name
 end
 
 --- The name of a scope: "*", a messaging service or a sender.
@@ -142,14 +146,24 @@ local function escape(part)
     return (part:gsub("[^%w+*:_.@-]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
---- What the keys of all states of an account, or of one person there, begin with.
-function M.states(account, number)
-    return escape(account) .. "/" .. (number and escape(number) .. "/" or "")
+--- The key of a state.
+function M.state(account, scope, number)
+    return escape(account) .. "/" .. escape(scope) .. "/" .. escape(number)
 end
 
---- The key of a state.
-function M.state(account, number, scope)
-    return M.states(account, number) .. escape(scope)
+--- What the keys of all states of an account, or of one scope of it, begin with.
+function M.states(account, scope)
+    return escape(account) .. "/" .. (scope and escape(scope) .. "/" or "")
+end
+
+--- The key of what forbids to write to a person.
+function M.blocks(number)
+    return escape(number)
+end
+
+--- The name of one scope of one account there.
+function M.block(account, scope)
+    return account .. "/" .. scope
 end
 
 --- What the keys of a person's history begin with.
@@ -161,19 +175,19 @@ local SID_MOST_BYTES = 64 -- they have 34; of what somebody takes for one, only 
 
 --- The key under which a message is kept that has opted somebody in, or nil.
 function M.start(account, message_sid, number)
-    return #message_sid <= SID_MOST_BYTES
+    return type(message_sid) == "string" and message_sid ~= "" and #message_sid <= SID_MOST_BYTES
         and escape(account) .. "/" .. escape(message_sid) .. "/" .. escape(number) or nil
 end
 
 --- Reads the key of a state.
--- @treturn string number
 -- @treturn string scope
+-- @treturn string number
 function M.read_state(key)
-    local number, scope = key:match "^[^/]*/([^/]*)/([^/]*)$"
+    local scope, number = key:match "^[^/]*/([^/]*)/([^/]*)$"
     local function unescape(part)
         return (part:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
     end
-    return unescape(number), unescape(scope)
+    return unescape(scope), unescape(number)
 end
 
 return M

@@ -25,18 +25,13 @@ local function rows_of(store, space, prefix)
 end
 
 local function entry_of(account, row)
-    local number, scope = key.read_state(row.key)
+    local scope, number = key.read_state(row.key)
     local record = row.record
     return {
         account = account, scope = scope, number = number, state = record.state, source = record.source,
         at = record.at, keyword = record.keyword, class = record.class, message_sid = record.message_sid,
         note = record.note,
     }
-end
-
---- The states of one person in an account: a function like that of rows_of.
-function M.rows_of_person(store, account, number)
-    return rows_of(store, write.STATES, key.states(account, number))
 end
 
 --- All states that fit.
@@ -47,7 +42,7 @@ function M.states(store, account, filter)
     local number = filter.number and (key.name(filter.number) or "")
     local scope = filter.scope and (key.scope(filter.scope) or "")
     local state = filter.state
-    local next_row = rows_of(store, write.STATES, key.states(account, number))
+    local next_row = rows_of(store, write.STATES, key.states(account, scope))
     local index, failed = 0, false
     return function()
         while not failed do
@@ -59,7 +54,7 @@ function M.states(store, account, filter)
                 return nil
             end
             local entry = entry_of(account, row)
-            if (not scope or entry.scope == scope) and (not state or entry.state == state) then
+            if (not number or entry.number == number) and (not state or entry.state == state) then
                 index = index + 1
                 return index, entry
             end

@@ -1,8 +1,18 @@
 --- Looks up what the opt-out list says about a person.
+local core = require "twilio_sms.core"
 local key = require "twilio_sms.optout_key"
-local list = require "twilio_sms.optout_list"
+local write = require "twilio_sms.optout_write"
 
 local M = {}
+
+-- A record, or false when there is none.
+local function read(store, space, row_key)
+    local record, version = store:read(space, row_key)
+    if record == nil and type(version) == "table" then
+        return nil, version
+    end
+    return record or false
+end
 
 --- The accounts whose states count: the ledger's own, that of the message, and those without an account.
 -- @tparam string own
@@ -18,32 +28,45 @@ function M.accounts(own, other)
     return accounts
 end
 
---- What is known about a person in some scopes. A person is read with one call of the store an account.
--- @tparam table scopes a list of names; "*" is always looked at
--- @treturn table|boolean|nil the record that forbids a message, or false; nil when the store cannot be read
--- @treturn table|nil without such a record the one that allows it; or the error
-function M.find(store, accounts, number, scopes)
-    local wanted, allows = { [key.ALL] = true }, nil
-    for _, scope in ipairs(scopes) do
-        wanted[scope] = true
+--- Whether a person has opted out in one of these scopes, or in "*".
+-- @treturn boolean|nil nil and an error when the store cannot be read
+function M.is_opted_out(store, accounts, number, scopes)
+    local record, err = read(store, write.BLOCKS, key.blocks(number))
+    if not record then
+        return record, err
+    elseif type(record.scopes) ~= "table" then
+        return nil, core.error("ServiceUnavailable", "the record is not understood")
     end
     for _, account in ipairs(accounts) do
-        local next_row = list.rows_of_person(store, account, number)
-        local row, err = next_row()
-        while row do
-            local _, scope = key.read_state(row.key)
-            if wanted[scope] and row.record.state ~= "opted_in" then
-                return row.record
-            elseif wanted[scope] and (not allows or scope ~= key.ALL) then
-                allows = row.record
-            end
-            row, err = next_row()
+        if record.scopes[key.block(account, key.ALL)] then
+            return true
         end
-        if err then
-            return nil, err
+        for _, scope in ipairs(scopes) do
+            if record.scopes[key.block(account, scope)] then
+                return true
+            end
         end
     end
-    return false, allows
+    return false
+end
+
+--- The record that decides about a scope: an opt-out wherever it is found, then what was said about the scope,
+-- then what was said about all.
+-- @treturn table|boolean|nil false when nothing is known; nil and an error when the store cannot be read
+function M.deciding(store, accounts, number, scope)
+    local found = false
+    for _, name in ipairs(scope == key.ALL and { scope } or { scope, key.ALL }) do
+        for _, account in ipairs(accounts) do
+            local record, err = read(store, write.STATES, key.state(account, name, number))
+            if record == nil then
+                return nil, err
+            elseif record and record.state == "opted_out" then
+                return record
+            end
+            found = found or record
+        end
+    end
+    return found
 end
 
 return M

@@ -7,6 +7,10 @@ local PROVIDER_ACTIONS = { STOP = "stop", START = "start", HELP = "help" }
 local STATES = { stop = "opted_out", start = "opted_in" }
 local CUSTOM_WORD_BYTES = 34 -- letters and digits; Advanced Opt-Out takes no more
 
+local function is_given(text)
+    return type(text) == "string" and text ~= ""
+end
+
 -- What a message means. Twilio's own verdict (OptOutType) counts: it knows words that were configured there,
 -- and has acted already. But a plain STOP is one whatever it was configured to be, and HELP does not hide
 -- one. https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
@@ -48,11 +52,13 @@ function M.of_message(classify, event)
     }
     if not STATES[action] then
         return wish
-    elseif not number or not sender then
+    elseif not is_given(event.from) or not is_given(event.to) then
         return wish, nil, "a message without a sender or a recipient cannot opt out or in"
+    elseif not number or not wish.scopes[1] then
+        return wish -- nothing is sent to or from what has no name: see check
     end
     local lifts_network = word == "START" or word == "UNSTOP"
-    local needs_twilio = action == "start" and key.is_toll_free(sender) and not lifts_network
+    local needs_twilio = action == "start" and sender and key.is_toll_free(sender) and not lifts_network
     return wish, {
         number = number, scopes = wish.scopes, state = STATES[action], source = "inbound", keyword = word,
         class = class, message_sid = event.message_sid, network_number = needs_twilio and sender or nil,

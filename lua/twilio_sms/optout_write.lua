@@ -4,10 +4,12 @@ local key = require "twilio_sms.optout_key"
 
 local M = {}
 
-M.STATES, M.LOG = "optout", "optout_log"
+-- M.BLOCKS has for each person all scopes of all accounts in which the state is opted_out, so that a check needs
+-- one look.
+M.STATES, M.BLOCKS, M.LOG, M.STARTS = "optout", "optout_block", "optout_log", "optout_start"
 
 local TRIES = 16 -- each one fails only because another process succeeded
-local SEEN_MOST = 8 -- messages of a person that are known again when they come once more
+local SEEN_MOST = 8 -- opt-outs of a person that are known again when they come once more
 local REPEATS_LOGGED = 10 -- so that nobody fills the store by saying STOP all day
 
 local function holds(list, value)
@@ -19,12 +21,12 @@ local function holds(list, value)
     return false
 end
 
-local function seen_after(old, message_sid)
+local function seen_after(old, change)
     local seen = {}
     for i, sid in ipairs(old and old.seen or {}) do
         seen[i] = sid
     end
-    seen[#seen + 1] = message_sid
+    seen[#seen + 1] = change.state == "opted_out" and change.message_sid or nil
     if #seen > SEEN_MOST then
         table.remove(seen, 1)
     end
@@ -64,7 +66,7 @@ local function after(old, change)
         message_sid = change.message_sid,
         note = change.note,
         at = old and math.max(old.at, change.at) or change.at,
-        seen = seen_after(old, change.message_sid),
+        seen = seen_after(old, change),
         repeats = same and (old.repeats or 0) + 1 or nil,
     }, not same
 end
@@ -88,21 +90,96 @@ Draft.__index = Draft
 
 local function new_draft(store, crowded)
     return setmetatable({
-        store = store, crowded = crowded, states = {}, changed = {}, log = {}, counts = {},
+        store = store, crowded = crowded, rows = {}, changed = {}, log = {}, counts = {},
     }, Draft)
 end
 
-function Draft:read(state_key)
-    local state = self.states[state_key]
-    if not state then
-        local record, version = self.store:read(M.STATES, state_key)
+function Draft:read(space, row_key)
+    local name = space .. "/" .. row_key
+    local row = self.rows[name]
+    if not row then
+        local record, version = self.store:read(space, row_key)
         if record == nil and type(version) == "table" then
             return nil, version
         end
-        state = { key = state_key, record = record, version = version }
-        self.states[state_key] = state
+        row = { space = space, key = row_key, record = record, version = version }
+        self.rows[name] = row
     end
-    return state
+    return row
+end
+
+function Draft:put(row, record, at)
+    row.record, row.at = record, at
+    if not row.changed then
+        row.changed = true
+        self.changed[#self.changed + 1] = row
+    end
+end
+
+-- A message opts in once in each scope. Whoever sends the webhook of an old START again must not undo what
+-- was said since, however much that is: so this is kept for good.
+-- @treturn table|nil the scopes in which it has not been used yet
+function Draft:take_start(change)
+    local row_key = change.state == "opted_in"
+        and key.start(change.account, change.message_sid, change.number)
+    if not row_key then
+        return change.scopes
+    end
+    local row, err = self:read(M.STARTS, row_key)
+    if not row then
+        return nil, err
+    end
+    local used, new = {}, {}
+    for i, scope in ipairs(row.record and row.record.scopes or {}) do
+        used[i] = scope
+    end
+    for _, scope in ipairs(change.scopes) do
+        if not holds(used, scope) then
+            used[#used + 1], new[#new + 1] = scope, scope
+        end
+    end
+    if new[1] then
+        self:put(row, { scopes = used }, change.at)
+    end
+    return new
+end
+
+-- Notes that a state is another one now.
+function Draft:mark(change, scope)
+    local row, err = self:read(M.BLOCKS, key.blocks(change.number))
+    if not row then
+        return nil, err
+    end
+    local name, scopes = key.block(change.account, scope), {}
+    for other in pairs(row.record and row.record.scopes or {}) do
+        scopes[other] = other ~= name or nil
+    end
+    scopes[name] = change.state == "opted_out" or nil
+    self:put(row, next(scopes) and { scopes = scopes } or nil, change.at)
+    return true
+end
+
+-- Brings one scope into another state.
+-- @treturn string|nil "changed", "same" or "older"
+-- @treturn boolean whether that belongs into the history; or the error
+function Draft:set(change, scope)
+    local row, err = self:read(M.STATES, key.state(change.account, scope, change.number))
+    if not row then
+        return nil, err
+    end
+    local record, other = after(row.record, change)
+    if not record then
+        return other, false
+    end
+    self:put(row, record, record.at)
+    if other then
+        local ok
+        ok, err = self:mark(change, scope)
+        if not ok then
+            return nil, err
+        end
+    end
+    return other and "changed" or "same", (record.repeats or 0) <= REPEATS_LOGGED
 end
 
 -- The next free place in a person's history. Whether it is really free the write finds out.
@@ -131,39 +208,33 @@ end
 -- Takes a change into the draft.
 -- @treturn string|nil "changed", "same", "older" or "blocked"
 function Draft:add(change)
+    local asked, err = self:take_start(change)
+    if not asked then
+        return nil, err
+    end
     if change.network_number then
-        local state, err = self:read(key.state(change.account, change.network_number, change.number))
+        local state
+        state, err = self:read(M.STATES, key.state(change.account, change.network_number, change.number))
         if not state then
             return nil, err
         elseif is_network_block(state.record) then
             return "blocked"
         end
     end
-    local outcome, scopes = nil, {}
-    for _, scope in ipairs(change.scopes) do
-        local state, err = self:read(key.state(change.account, scope, change.number))
-        if not state then
-            return nil, err
+    local outcome, scopes = not asked[1] and "same" or nil, {}
+    for _, scope in ipairs(asked) do
+        local one, logged = self:set(change, scope)
+        if not one then
+            return nil, logged
         end
-        local record, other = after(state.record, change)
-        if record then
-            state.record = record
-            if not state.changed then
-                state.changed = true
-                self.changed[#self.changed + 1] = state
-            end
-            if (record.repeats or 0) <= REPEATS_LOGGED then
-                scopes[#scopes + 1] = scope
-            end
-            outcome = other and "changed" or outcome or "same"
-        else
-            outcome = outcome or other
-        end
+        scopes[#scopes + 1] = logged and scope or nil
+        outcome = one == "changed" and one or outcome or one
     end
     if not scopes[1] then
         return outcome
     end
-    local log_key, err = self:log_key(change)
+    local log_key
+    log_key, err = self:log_key(change)
     if not log_key then
         return nil, err
     end
@@ -175,10 +246,9 @@ end
 
 function Draft:write()
     local changes = {}
-    for _, state in ipairs(self.changed) do
+    for _, row in ipairs(self.changed) do
         changes[#changes + 1] = {
-            space = M.STATES, key = state.key, version = state.version,
-            record = state.record, at = state.record.at,
+            space = row.space, key = row.key, version = row.version, record = row.record, at = row.at,
         }
     end
     for _, entry in ipairs(self.log) do

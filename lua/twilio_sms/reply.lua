@@ -25,6 +25,7 @@ local function add(self, item)
         ok, err = self.document:message(item.message)
     end
     if not ok then
+        self.problem = self.problem or err -- few handlers look at what message{} answers
         return nil, err
     end
     self.items[#self.items + 1] = item

@@ -83,7 +83,7 @@ function M.new(opts)
         tokens = keys,
         replies = opts.replies or {},
         handlers = { inbound = opts.on_message, status = opts.on_status, unknown = opts.on_unknown },
-        on_error = opts.on_error,
+        on_error = opts.on_error or webhook_options.print_error,
         counts = { inbound = 0, status = 0, unknown = 0, refused = 0, repeated = 0, failed = 0 },
     }, class)
 end
@@ -92,9 +92,7 @@ end
 
 -- Nothing that goes wrong while it is told may change the answer.
 local function tell(self, err, event, explanation)
-    if self.on_error then
-        pcall(self.on_error, err, event, explanation)
-    end
+    pcall(self.on_error, err, event, explanation)
 end
 
 local function status_only(status, headers)
@@ -159,6 +157,12 @@ local function run_handler(self, event, learned)
         if not ok then
             return nil, err
         end
+    elseif type(result) == "number" or type(result) == "table" and result.body and not result.sid then
+        local why = "the handler returned a %s, which is no reply: return a text, or use reply:message{}"
+        tell(self, core.error("InvalidRequest", why:format(type(result))), event)
+    end
+    if answer.problem then
+        tell(self, answer.problem, event)
     end
     if learned then
         answer:confirm(learned, self.replies)
@@ -200,7 +204,7 @@ local function process_claimed(self, event, keys, now_ms)
         answer, detail = nil, core.error("InternalError", tostring(answer))
     end
     if not answer then
-        self.repeats:failed(keys)
+        self.repeats:failed(keys, now_ms)
         return fail(self, event, detail)
     end
     local err = self.repeats:done(keys, event, now_ms, answer, detail)

@@ -30,6 +30,12 @@ function M.check(given, level)
     local opts = options.check(given, OPTIONS, level + 1)
     options.check(opts.callback_ref, REF_OPTIONS, level + 1)
     options.check(opts.replies, REPLIES, level + 1)
+    if opts.urls and opts.urls[1] == nil then
+        local why = "option 'urls' is an empty list; leave it out to take any URL that was signed for"
+        error(why, level + 1)
+    elseif opts.callback_ref and opts.callback_ref.key == nil then
+        error("option 'callback_ref' needs a key: callback_ref = { key = ... }", level + 1)
+    end
     if opts.optout and opts.optout ~= true then
         check_object("optout", opts.optout, { "check", "learn" }, level + 1)
     end
@@ -76,6 +82,14 @@ function M.ledger(opts)
         return nil, core.error("InvalidOption", why)
     end
     return optout.new { account_sid = opts.account_sid, store = opts.store }
+end
+
+--- What happens to errors when nobody asks for them: one line on standard error, as long as somebody may
+-- still be trying things out.
+function M.print_error(err, event, explanation)
+    local hint = explanation and explanation:match "hint: ([^\n]*)"
+    io.stderr:write("twilio_sms.webhook: ", tostring(err), event and " [" .. event.type .. "]" or "",
+        hint and "; " .. hint or "", "\n")
 end
 
 return M
