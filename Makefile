@@ -54,13 +54,14 @@ SRV_A     := $(BUILD)/libtwilio_sms_server.a
 SRV_SO    := $(BUILD)/libtwilio_sms_server.so.$(ABI)
 STO_A     := $(BUILD)/libtwilio_sms_store.a
 STO_SO    := $(BUILD)/libtwilio_sms_store.so.$(ABI)
+PCS       := $(addprefix $(BUILD)/,twilio_sms.pc twilio_sms_server.pc twilio_sms_store.pc)
 MODULES   := $(foreach l,$(LUAS),$(BUILD)/$(l)/twilio_sms/core.so $(BUILD)/$(l)/twilio_sms/server.so \
              $(BUILD)/$(l)/twilio_sms/store.so \
              $(BUILD)/libtwilio_sms_$(l).a $(LUA_SRC:lua/%=$(BUILD)/$(l)/%))
 EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/receive $(BUILD)/examples/host
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(BUILD)/twilio_sms.pc $(MODULES) $(EXAMPLES) ## build everything
+all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(PCS) $(MODULES) $(EXAMPLES) ## build everything
 
 # ---- Libraries ----------------------------------------------------------------------------------
 
@@ -93,14 +94,22 @@ $(STO_SO): $(sto_o) $(LIB_A)
 	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(STO_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_store.so
 
-# Written each time, because PREFIX may be another one in "make install".
-.PHONY: $(BUILD)/twilio_sms.pc
-$(BUILD)/twilio_sms.pc:
-	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
-	  'Name: twilio_sms' 'Description: Sends and reads SMS and MMS through Twilio' \
-	  'Version: $(VERSION)' 'Libs: -L$${libdir} -ltwilio_sms' \
-	  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson libcrypto' 'Cflags: -I$${includedir}' > $@
+# One file for pkg-config: name, description, the other lines. Written each time, because PREFIX may be
+# another one in "make install".
+define pc_rule
+.PHONY: $(BUILD)/$(1).pc
+$(BUILD)/$(1).pc:
+	@mkdir -p $$(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$$$${prefix}/lib' 'includedir=$$$${prefix}/include' '' \
+	  'Name: $(1)' 'Description: $(2)' 'Version: $(VERSION)' 'Libs: -L$$$${libdir} -l$(1)' \
+	  'Cflags: -I$$$${includedir}' $(3) > $$@
+endef
+$(eval $(call pc_rule,twilio_sms,Sends and reads SMS and MMS through Twilio,\
+  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson libcrypto'))
+$(eval $(call pc_rule,twilio_sms_server,The embedded HTTPS server of twilio_sms,\
+  'Requires: twilio_sms' 'Requires.private: libevent libevent_openssl openssl'))
+$(eval $(call pc_rule,twilio_sms_store,The SQLite store of twilio_sms,\
+  'Requires: twilio_sms' 'Requires.private: sqlite3'))
 
 # ---- Lua modules --------------------------------------------------------------------------------
 
@@ -299,7 +308,7 @@ install: all ## install under DESTDIR and PREFIX
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so
 	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
 	ln -sf $(notdir $(STO_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_store.so
-	install -m 644 $(BUILD)/twilio_sms.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(PCS) $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 	$(Q)$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
 	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true

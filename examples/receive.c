@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { HEADERS_MOST = 64 };
@@ -136,10 +137,21 @@ static void serve(tsms_server *server, tsms_webhook *webhook)
     }
 }
 
+/* The number in a text, which must hold nothing else; -1 when it is no port. */
+static int port_from(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    bool is_number = len > 0 && len <= 5 && text[len] == '\0';
+    int port = is_number ? atoi(text) : -1;
+    return port <= 65535 ? port : -1;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: receive PORT CERTIFICATE_FILE KEY_FILE\n");
+    int port = argc == 4 ? port_from(argv[1]) : -1;
+    if (port < 0) {
+        fprintf(stderr, "usage: receive PORT CERTIFICATE_FILE KEY_FILE\n"
+                        "PORT is a number from 0 to 65535; 0 lets the system pick one\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -155,7 +167,7 @@ int main(int argc, char **argv)
     }
     if (status == TSMS_OK) {
         tsms_server_options listening = TSMS_SERVER_OPTIONS_INIT;
-        listening.port = atoi(argv[1]);
+        listening.port = port;
         listening.certificate_file = tsms_str_from(argv[2]);
         listening.key_file = tsms_str_from(argv[3]);
         status = tsms_server_new(&listening, &server, &err);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* syscall */
 #include "server_support.h"
 
+#include <limits.h>
 #include <sys/syscall.h>
 
 static bool has_descriptors = true;
@@ -29,26 +30,41 @@ static void expect_refusal(tsms_server_options options, const char *message)
 
 static void test_options_that_cannot_be_used(void **state)
 {
-    const char *range = "a number is out of range";
+    const char *size = "the size of the options is wrong: start from TSMS_SERVER_OPTIONS_INIT";
+    const char *port = "port must be from 0 to 65535";
     const char *files = "tls needs certificate_file and key_file, or ca_file alone";
+    const char *no_key = "certificate_file is given without its key_file";
+    const char *no_certificate = "key_file is given without its certificate_file";
+    const char *both = "ca_file is written for a throw-away certificate: leave it out beside "
+                       "certificate_file and key_file";
     tsms_str name = tsms_str_from("x.pem");
     tsms_server_options init = TSMS_SERVER_OPTIONS_INIT;
     tsms_server_options o;
-    o = init, o.size = 0, expect_refusal(o, range);
-    o = init, o.size++, expect_refusal(o, range);
-    o = init, o.port = -1, expect_refusal(o, range);
-    o = init, o.port = 65536, expect_refusal(o, range);
-    o = init, o.timeout_ms = -1, expect_refusal(o, range);
-    o = init, o.idle_timeout_ms = -1, expect_refusal(o, range);
-    o = init, o.max_body = SIZE_MAX, expect_refusal(o, range);
-    o = init, o.max_headers = SIZE_MAX, expect_refusal(o, range);
+    o = init, o.size = 0, expect_refusal(o, size);
+    o = init, o.size++, expect_refusal(o, size);
+    o = init, o.port = -1, expect_refusal(o, port);
+    o = init, o.port = 65536, expect_refusal(o, port);
+    o = init, o.timeout_ms = -1, expect_refusal(o, "timeout_ms must be 0 (the default) or more");
+    o = init, o.idle_timeout_ms = -1;
+    expect_refusal(o, "idle_timeout_ms must be 0 (the default) or more");
+    o = init, o.max_body = SIZE_MAX, expect_refusal(o, "max_body must be less than 2 GiB");
+    o = init, o.max_headers = (size_t)INT_MAX + 1;
+    expect_refusal(o, "max_headers must be less than 2 GiB");
     o = init, expect_refusal(o, files);
-    o = init, o.key_file = name, expect_refusal(o, files);
-    o = init, o.certificate_file = name, expect_refusal(o, files);
-    o = init, o.ca_file = o.certificate_file = o.key_file = name, expect_refusal(o, files);
-    o = init, o.tls = false, o.ca_file = name, expect_refusal(o, files);
-    o = init, o.tls = false, o.key_file = name, expect_refusal(o, files);
-    o = init, o.host = tsms_str_from("localhost"), expect_refusal(o, "host is no numeric address");
+    o = init, o.key_file = name, expect_refusal(o, no_certificate);
+    o = init, o.certificate_file = name, expect_refusal(o, no_key);
+    o = init, o.ca_file = o.certificate_file = name, expect_refusal(o, no_key);
+    o = init, o.ca_file = o.certificate_file = o.key_file = name, expect_refusal(o, both);
+    o = init, o.tls = false, o.ca_file = name;
+    expect_refusal(o, "tls is off, but ca_file is given: leave that out, or switch tls on");
+    o = init, o.tls = false, o.key_file = name;
+    expect_refusal(o, "tls is off, but key_file is given: leave that out, or switch tls on");
+    o.certificate_file = name;
+    expect_refusal(o, "tls is off, but certificate_file is given: leave that out, or switch tls "
+                      "on");
+    o = init, o.tls = false, o.port = 70000, expect_refusal(o, port);
+    o = init, o.ca_file = name, o.host = tsms_str_from("localhost");
+    expect_refusal(o, "host is no numeric address");
     o = init, o.tls = false, o.host = tsms_str_from("0.0.0.0");
     expect_refusal(o, "without tls the host must be a loopback address");
     o.host = tsms_str_from("::");

@@ -336,11 +336,21 @@ static void write_key(const char *name, EVP_PKEY *key, const char *passphrase)
     BIO_free(out);
 }
 
-/* own.pem with own.key and locked.key, and other.key that does not belong to it. */
+static void write_text(const char *name, const char *text)
+{
+    FILE *file = fopen(in_dir(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* own.pem with own.key and locked.key, keys that do not belong to it, and files that hold nothing
+ * of use. */
 static void write_own_files(void)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     EVP_PKEY *other = EVP_EC_gen("P-256");
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
     X509 *own = X509_new();
     X509_NAME_add_entry_by_txt(X509_get_subject_name(own), "CN", MBSTRING_ASC,
                                (const unsigned char *)"own", -1, -1, 0);
@@ -355,7 +365,12 @@ static void write_own_files(void)
     write_key("own.key", key, NULL);
     write_key("locked.key", key, "secret");
     write_key("other.key", other, NULL);
+    write_key("rsa.key", rsa, NULL);
+    write_text("text", "no PEM\n");
+    write_text("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    write_text("broken.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     X509_free(own);
+    EVP_PKEY_free(rsa);
     EVP_PKEY_free(other);
     EVP_PKEY_free(key);
 }
@@ -366,13 +381,31 @@ static void test_files_of_ones_own(void **state)
         const char *certificate, *key, *ca, *trouble;
     } cases[] = {
         {"own.pem", "own.key", NULL, NULL},
-        {"missing.pem", "own.key", NULL, "certificate_file cannot be used"},
-        {"own.key", "own.key", NULL, "certificate_file cannot be used"},
-        {"own.pem", "missing.key", NULL, "key_file cannot be used"},
-        {"own.pem", "own.pem", NULL, "key_file cannot be used"},
-        {"own.pem", "other.key", NULL, "key_file cannot be used"},
-        {"own.pem", "locked.key", NULL, "key_file cannot be used"},
-        {NULL, NULL, "missing/ca.pem", "ca_file cannot be written"},
+        {"missing.pem", "own.key", NULL,
+         "certificate_file cannot be read (No such file or directory): %s/missing.pem"},
+        {"", "own.key", NULL, "certificate_file cannot be read (Is a directory): %s/"},
+        {"own.key", "own.pem", NULL,
+         "certificate_file has a private key, but no certificate (swapped with key_file?): "
+         "%s/own.key"},
+        {"text", "own.key", NULL, "certificate_file has no certificate in PEM format: %s/text"},
+        {"broken.pem", "own.key", NULL,
+         "certificate_file has a certificate that cannot be used (wrong tag): %s/broken.pem"},
+        {"own.pem", "missing.key", NULL,
+         "key_file cannot be read (No such file or directory): %s/missing.key"},
+        {"own.pem", "", NULL, "key_file cannot be read (Is a directory): %s/"},
+        {"own.pem", "own.pem", NULL,
+         "key_file has a certificate, but no private key (swapped with certificate_file?): "
+         "%s/own.pem"},
+        {"own.pem", "text", NULL, "key_file has no private key in PEM format: %s/text"},
+        {"own.pem", "broken.key", NULL,
+         "key_file has a private key that cannot be used (unsupported): %s/broken.key"},
+        {"own.pem", "other.key", NULL,
+         "key_file does not belong to certificate_file: %s/other.key"},
+        {"own.pem", "rsa.key", NULL, "key_file does not belong to certificate_file: %s/rsa.key"},
+        {"own.pem", "locked.key", NULL,
+         "key_file has a passphrase: take it off (openssl pkey): %s/locked.key"},
+        {NULL, NULL, "missing/ca.pem",
+         "ca_file cannot be written (No such file or directory): %s/missing/ca.pem"},
     };
     write_own_files();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -399,7 +432,11 @@ static void test_files_of_ones_own(void **state)
         } else {
             assert_int_equal(status, TSMS_ERROR);
             assert_int_equal(err.kind, TSMS_KIND_INVALID_OPTION);
-            assert_memory_equal(err.message, cases[i].trouble, strlen(cases[i].trouble));
+            char trouble[sizeof err.message];
+            const char *path = strstr(cases[i].trouble, "%s") + 2;
+            snprintf(trouble, sizeof trouble, "%.*s%s%s", (int)(path - 2 - cases[i].trouble),
+                     cases[i].trouble, dir, path);
+            assert_string_equal(err.message, trouble);
         }
     }
 }
@@ -411,7 +448,9 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    static const char *const names[] = {"ca.pem", "own.pem", "own.key", "locked.key", "other.key"};
+    static const char *const names[] = {"ca.pem",     "own.pem",    "own.key",
+                                        "locked.key", "other.key",  "rsa.key",
+                                        "text",       "broken.pem", "broken.key"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unlink(in_dir(names[i]));
     }

@@ -4,8 +4,25 @@
 
 #include "drive/store_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+
+static bool made_meanwhile;
+
+/* Stands in front of the C library's function: if asked to, another process makes the file as soon
+ * as it was looked for. */
+TSMS_API int stat(const char *restrict path, struct stat *restrict out)
+{
+    int result = fstatat(AT_FDCWD, path, out, 0);
+    if (made_meanwhile && result != 0) {
+        made_meanwhile = false;
+        int reason = errno;
+        close(creat(path, 0600));
+        errno = reason;
+    }
+    return result;
+}
 
 static void expect_refusal(const char *path, const char *message)
 {
@@ -95,6 +112,17 @@ static void test_links(void **state)
     assert_int_equal(tsms__store_file_prepare(name, NULL), TSMS_OK);
 }
 
+static void test_a_file_that_another_process_makes_meanwhile(void **state)
+{
+    made_meanwhile = true;
+    tsms_error err = {0};
+    tsms_status status = tsms__store_file_prepare(store_path, &err);
+    assert_string_equal(err.message, "");
+    assert_int_equal(status, TSMS_OK);
+    assert_false(made_meanwhile);
+    assert_int_equal(count_files(), 1);
+}
+
 /* Root may do everything, so these run as somebody else. */
 static int without_rights(void)
 {
@@ -154,6 +182,7 @@ int main(void)
         store_test(test_a_path_without_a_directory_is_in_the_current_one),
         store_test(test_paths_that_cannot_be_used),
         store_test(test_links),
+        store_test(test_a_file_that_another_process_makes_meanwhile),
         store_test(test_rights_are_needed),
         store_test(test_a_file_that_everybody_may_write_is_refused),
         cmocka_unit_test(test_file_systems_of_other_hosts),

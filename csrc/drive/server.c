@@ -24,11 +24,39 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)arg; /* its only work is to let the loop return */
 }
 
-static bool read_options(tsms_server_options *out, const tsms_server_options *options)
+static tsms_status refuse(tsms_error *err, const char *why)
+{
+    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s", why);
+}
+
+static tsms_status check_numbers(const tsms_server_options *options, tsms_error *err)
+{
+    const struct {
+        const char *name;
+        bool is_good;
+        const char *range;
+    } numbers[] = {
+        {"port", options->port >= 0 && options->port <= 65535, "from 0 to 65535"},
+        {"max_headers", options->max_headers <= INT_MAX, "less than 2 GiB"},
+        {"max_body", options->max_body <= INT_MAX, "less than 2 GiB"},
+        {"timeout_ms", options->timeout_ms >= 0, "0 (the default) or more"},
+        {"idle_timeout_ms", options->idle_timeout_ms >= 0, "0 (the default) or more"},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!numbers[i].is_good) {
+            return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s must be %s", numbers[i].name,
+                                   numbers[i].range);
+        }
+    }
+    return TSMS_OK;
+}
+
+static tsms_status read_options(tsms_server_options *out, const tsms_server_options *options,
+                                tsms_error *err)
 {
     *out = (tsms_server_options)TSMS_SERVER_OPTIONS_INIT;
     if (options->size == 0 || options->size > sizeof *out) {
-        return false;
+        return refuse(err, "the size of the options is wrong: start from TSMS_SERVER_OPTIONS_INIT");
     }
     memcpy(out, options, options->size);
     out->host = out->host.len > 0 ? out->host : TSMS__STR("127.0.0.1");
@@ -37,24 +65,45 @@ static bool read_options(tsms_server_options *out, const tsms_server_options *op
     out->max_connections = out->max_connections > 0 ? out->max_connections : 1024;
     out->timeout_ms = out->timeout_ms != 0 ? out->timeout_ms : 15000;
     out->idle_timeout_ms = out->idle_timeout_ms != 0 ? out->idle_timeout_ms : 60000;
-    return out->port >= 0 && out->port <= 65535 && out->timeout_ms > 0 &&
-           out->idle_timeout_ms > 0 && out->max_headers <= INT_MAX && out->max_body <= INT_MAX;
+    return check_numbers(out, err);
+}
+
+/* Which files make sense together. */
+static tsms_status check_files(const tsms_server_options *options, tsms_error *err)
+{
+    bool certificate = options->certificate_file.len > 0;
+    bool key = options->key_file.len > 0;
+    bool ca = options->ca_file.len > 0;
+    if (!options->tls && (certificate || key || ca)) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                               "tls is off, but %s is given: leave that out, or switch tls on",
+                               certificate ? "certificate_file"
+                               : key       ? "key_file"
+                                           : "ca_file");
+    }
+    if (certificate && !key) {
+        return refuse(err, "certificate_file is given without its key_file");
+    }
+    if (key && !certificate) {
+        return refuse(err, "key_file is given without its certificate_file");
+    }
+    if (certificate && ca) {
+        return refuse(err, "ca_file is written for a throw-away certificate: leave it out beside "
+                           "certificate_file and key_file");
+    }
+    if (options->tls && !certificate && !ca) {
+        return refuse(err, "tls needs certificate_file and key_file, or ca_file alone");
+    }
+    return TSMS_OK;
 }
 
 static tsms_status open_tls(tsms_server *server, const tsms_server_options *options,
                             tsms_error *err)
 {
-    bool files = options->certificate_file.len > 0 && options->key_file.len > 0;
-    bool any_file = options->certificate_file.len > 0 || options->key_file.len > 0;
-    bool throw_away = options->ca_file.len > 0;
-    if (any_file != files || (options->tls ? files == throw_away : any_file || throw_away)) {
-        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "tls needs certificate_file and key_file, or ca_file alone");
-    }
     if (!options->tls) {
         return TSMS_OK;
     }
-    if (throw_away) {
+    if (options->ca_file.len > 0) {
         server->ca_file = tsms__str_dup(&server->mem, options->ca_file);
         return server->ca_file == NULL ? tsms__error_nomem(err)
                                        : tsms__tls_throw_away(server->ca_file, &server->tls, err);
@@ -120,8 +169,12 @@ tsms_status tsms_server_new(const tsms_server_options *given, tsms_server **out,
 {
     tsms_server_options options;
     tsms__error_clear(err);
-    if (!read_options(&options, given)) {
-        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "a number is out of range");
+    tsms_status status = read_options(&options, given, err);
+    if (status == TSMS_OK) {
+        status = check_files(&options, err);
+    }
+    if (status != TSMS_OK) {
+        return status;
     }
     const tsms_mem *mem = options.mem != NULL ? options.mem : &tsms__mem_libc;
     tsms_server *server = tsms__calloc(mem, 1, sizeof *server);
@@ -134,7 +187,7 @@ tsms_status tsms_server_new(const tsms_server_options *given, tsms_server **out,
     server->idle_timeout_ms = options.idle_timeout_ms;
     server->listen_fd = -1;
     server->poll_fd = -1;
-    tsms_status status = open_socket(server, &options, err);
+    status = open_socket(server, &options, err);
     if (status == TSMS_OK) {
         status = open_tls(server, &options, err);
     }

@@ -1,6 +1,7 @@
 /* Makes the TLS context of a server, if need be with a certificate of its own making. */
 #include "server_tls.h"
 
+#include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -8,6 +9,8 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
 
 enum {
     SERIAL_BYTES = 16, /* CA/Browser Forum Baseline Requirements 7.1: at least 64 random bits */
@@ -15,16 +18,108 @@ enum {
     VALID_DAYS = 30,
 };
 
-/* Fails with what OpenSSL says about it; the text names files and formats, never their content. */
+/* How the labels of PEM blocks end (RFC 7468, sections 5, 10 and 11). */
+static const char CERTIFICATE[] = "CERTIFICATE";
+static const char PRIVATE_KEY[] = "PRIVATE KEY";
+
+/* Why OpenSSL failed; the text names formats, never a file's content. The first of its errors is
+ * the cause, those after it say who passed it on. */
+static const char *reason(void)
+{
+    unsigned long code = ERR_peek_error();
+    if (ERR_SYSTEM_ERROR(code)) {
+        return strerror(ERR_GET_REASON(code));
+    }
+    const char *text = ERR_reason_error_string(code);
+    return text != NULL ? text : "unknown reason";
+}
+
+/* Fails with what OpenSSL says about it. */
 static tsms_status fail(tsms_error *err, const char *what)
 {
-    char reason[120] = "unknown reason";
-    unsigned long code = ERR_peek_last_error();
-    if (code != 0) {
-        ERR_error_string_n(code, reason, sizeof reason);
-    }
+    tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s (%s)", what, reason());
     ERR_clear_error();
-    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s: %s", what, reason);
+    return TSMS_ERROR;
+}
+
+/* A file that was given; its path comes last in messages, where it may be cut off. */
+typedef struct given_file {
+    const char *option;
+    const char *path;
+} given_file;
+
+/* why, in brackets, may be NULL. */
+static tsms_status fail_file(tsms_error *err, given_file file, const char *what, const char *why)
+{
+    tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s %s%s%s%s: %s", file.option, what,
+                    why != NULL ? " (" : "", why != NULL ? why : "", why != NULL ? ")" : "",
+                    file.path);
+    ERR_clear_error();
+    return TSMS_ERROR;
+}
+
+/* Why a file cannot be read; NULL when it can. OpenSSL takes a directory for an empty file. */
+static const char *read_trouble(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return strerror(errno);
+    }
+    const char *trouble = fgetc(file) == EOF && ferror(file) ? strerror(errno) : NULL;
+    fclose(file);
+    return trouble;
+}
+
+/* Whether a file has the first line of a PEM block (RFC 7468) with such an end of its label. */
+static bool has_block(const char *path, const char *label_end)
+{
+    char line[256];
+    char end[64];
+    snprintf(end, sizeof end, "%s-----", label_end);
+    FILE *file = fopen(path, "re");
+    bool found = false;
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, end) != NULL;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
+static tsms_status fail_certificate(tsms_error *err, given_file file)
+{
+    const char *trouble = read_trouble(file.path);
+    if (trouble != NULL) {
+        return fail_file(err, file, "cannot be read", trouble);
+    }
+    if (has_block(file.path, CERTIFICATE)) {
+        return fail_file(err, file, "has a certificate that cannot be used", reason());
+    }
+    if (has_block(file.path, PRIVATE_KEY)) {
+        return fail_file(err, file, "has a private key, but no certificate",
+                         "swapped with key_file?");
+    }
+    return fail_file(err, file, "has no certificate in PEM format", NULL);
+}
+
+static tsms_status fail_key(tsms_error *err, given_file file, bool has_passphrase)
+{
+    const char *trouble = read_trouble(file.path);
+    if (trouble != NULL) {
+        return fail_file(err, file, "cannot be read", trouble);
+    }
+    if (has_passphrase) {
+        return fail_file(err, file, "has a passphrase: take it off", "openssl pkey");
+    }
+    if (has_block(file.path, PRIVATE_KEY)) {
+        return fail_file(err, file, "has a private key that cannot be used", reason());
+    }
+    if (has_block(file.path, CERTIFICATE)) {
+        return fail_file(err, file, "has a certificate, but no private key",
+                         "swapped with certificate_file?");
+    }
+    return fail_file(err, file, "has no private key in PEM format", NULL);
 }
 
 /* HTTP/1.1 is all that is spoken here; a client that only offers others learns it that way. */
@@ -59,13 +154,49 @@ static SSL_CTX *context_new(void)
 }
 
 /* OpenSSL would ask for the passphrase on the terminal. */
-static int no_passphrase(char *text, int size, int writing, void *arg)
+static int no_passphrase(char *text, int size, int writing, void *asked)
 {
     (void)text;
     (void)size;
     (void)writing;
-    (void)arg;
+    if (asked != NULL) {
+        *(bool *)asked = true;
+    }
     return -1;
+}
+
+/* The key is looked at without the context, which would take one of another type beside the
+ * certificate, and then fail in every handshake. */
+static EVP_PKEY *read_key(const char *path, bool *has_passphrase)
+{
+    *has_passphrase = false;
+    BIO *in = BIO_new_file(path, "r");
+    EVP_PKEY *key =
+        in != NULL ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, has_passphrase) : NULL;
+    BIO_free(in);
+    return key;
+}
+
+static tsms_status use_files(SSL_CTX *context, given_file certificate, given_file key,
+                             tsms_error *err)
+{
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(context, certificate.path) != 1) {
+        return fail_certificate(err, certificate);
+    }
+    bool has_passphrase;
+    EVP_PKEY *private_key = read_key(key.path, &has_passphrase);
+    if (private_key == NULL) {
+        return fail_key(err, key, has_passphrase);
+    }
+    tsms_status status = TSMS_OK;
+    if (X509_check_private_key(SSL_CTX_get0_certificate(context), private_key) != 1) {
+        status = fail_file(err, key, "does not belong to certificate_file", NULL);
+    } else if (SSL_CTX_use_PrivateKey(context, private_key) != 1) {
+        status = fail_key(err, key, false);
+    }
+    EVP_PKEY_free(private_key);
+    return status;
 }
 
 tsms_status tsms__tls_from_files(const char *certificate_file, const char *key_file,
@@ -76,16 +207,11 @@ tsms_status tsms__tls_from_files(const char *certificate_file, const char *key_f
     if (context == NULL) {
         return tsms__error_nomem(err);
     }
-    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-    const char *trouble = NULL;
-    if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1) {
-        trouble = "certificate_file cannot be used";
-    } else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1) {
-        trouble = "key_file cannot be used";
-    }
-    if (trouble != NULL) {
+    tsms_status status = use_files(context, (given_file){"certificate_file", certificate_file},
+                                   (given_file){"key_file", key_file}, err);
+    if (status != TSMS_OK) {
         SSL_CTX_free(context);
-        return fail(err, trouble);
+        return status;
     }
     *out = context;
     return TSMS_OK;
@@ -192,7 +318,7 @@ tsms_status tsms__tls_throw_away(const char *ca_file, tsms__tls **out, tsms_erro
         SSL_CTX_use_PrivateKey(context, key) != 1) {
         status = fail(err, "no certificate could be made");
     } else if (!write_certificate(ca_file, ca)) {
-        status = fail(err, "ca_file cannot be written");
+        status = fail_file(err, (given_file){"ca_file", ca_file}, "cannot be written", reason());
     }
     X509_free(leaf);
     X509_free(ca);

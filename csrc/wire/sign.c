@@ -77,7 +77,11 @@ static bool make_signature(tsms__hmac *key, tsms_str text, char out[TSMS_SIGNATU
 
 tsms_status tsms_signer_add(tsms_signer *signer, tsms_str token, tsms_error *err)
 {
-    if (token.len == 0 || memchr(token.ptr, '\0', token.len) != NULL) {
+    if (token.len == 0) {
+        return tsms__error_set(err, TSMS_KIND_INVALID_AUTH_TOKEN,
+                               "the auth token is missing (is TWILIO_AUTH_TOKEN set?)");
+    }
+    if (memchr(token.ptr, '\0', token.len) != NULL) {
         return tsms__error_set(err, TSMS_KIND_INVALID_AUTH_TOKEN,
                                "an auth token must be text without a NUL");
     }

@@ -5,6 +5,7 @@
 --     no-run (reason)    it is only compiled
 --     needs=module       as no-run where that Lua module is not installed
 --     file=name          it is also kept under this name for the shell blocks of its page
+-- A shell block finds the folder examples/, too, as in the folder of the project.
 -- In a Lua block the comment "--> text" behind a print is what it must print.
 
 local BLOCK_SECONDS = 60
@@ -305,7 +306,7 @@ end
 for number, path in ipairs(pages) do
     local text = read(path)
     local folder = ("%s/%d"):format(directory, number)
-    assert(os.execute("mkdir " .. quote(folder)))
+    assert(os.execute(("mkdir %s && ln -s \"$PWD/examples\" %s"):format(quote(folder), quote(folder))))
     for i, block in ipairs(blocks_of(path, text)) do
         local runner = RUNNERS[block.language]
         if not runner then

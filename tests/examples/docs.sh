@@ -16,8 +16,10 @@ use_build "$build"
 # The public headers and libraries as "make install" puts them.
 mkdir -p "$work/include" "$work/pkgconfig" "$work/pages"
 cp csrc/twilio_sms*.h "$work/include"
-sed "s|^libdir=.*|libdir=$build|; s|^includedir=.*|includedir=$work/include|" "$build/twilio_sms.pc" \
-    > "$work/pkgconfig/twilio_sms.pc"
+for name in twilio_sms twilio_sms_server twilio_sms_store; do
+    sed "s|^libdir=.*|libdir=$build|; s|^includedir=.*|includedir=$work/include|" "$build/$name.pc" \
+        > "$work/pkgconfig/$name.pc"
+done
 export PKG_CONFIG_PATH=$work/pkgconfig LIBRARY_PATH=$build LD_LIBRARY_PATH=$build C_INCLUDE_PATH=$work/include
 
 start_simulator '{ send_ms = 20, deliver_ms = 50 }'

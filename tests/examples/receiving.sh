@@ -93,11 +93,15 @@ for lua in lua5.4 luajit; do
     say +15558675310 "please stop"
     ok "$lua examples/webhook.lua confirms an opt-out" webhooks_show 'hear no more from us. Write START'
     ok "$lua examples/webhook.lua says what it heard" await 'opted out or in: stop'
+    curl --silent --output /dev/null --cacert "$work/cert.pem" --header "X-Twilio-Signature: forged" \
+        --data "Body=forged" "https://localhost:$(sed -nE 's/listening on port //p' "$work/output")/sms"
+    ok "$lua examples/webhook.lua says what it has refused" grep -q . "$work/errors"
+    ok "... without empty lines" bash -c "! grep -q '^$' '$work/errors'"
     stop
 
     afresh
     start "listening at https://localhost:" $lua examples/two_way.lua "$work/cert.pem" "$work/key.pem" \
-        +15558675311 +15558675312
+        +15558675311 +15558675312 +15005550009
     ok "$lua examples/two_way.lua sees the delivery" await '^\+15558675312.delivered'
     say +15558675311 "perhaps"
     ok "$lua examples/two_way.lua asks again" webhooks_show 'Please answer 1 or 2'
@@ -107,8 +111,18 @@ for lua in lua5.4 luajit; do
     ok "$lua examples/two_way.lua ends when everybody has answered" test $? -eq 0
     ok "... and knows the answers" grep -qE '^\+15558675311.comes' "$work/output"
     ok "... and who has opted out" grep -qE '^\+15558675312.said STOP' "$work/output"
+    ok "... and who cannot be asked" grep -qE '^\+15005550009.MessageError' "$work/output"
     ok "... and counts" grep -q '^2 asked, 2 delivered, 2 answered$' "$work/output"
     example=
+
+    for name in webhook two_way; do
+        for port in abc ""; do
+            WEBHOOK_PORT=$port timeout 10 $lua examples/$name.lua "$work/cert.pem" "$work/key.pem" +15558675311 \
+                > "$work/output" 2> "$work/errors"
+            ok "$lua examples/$name.lua ends with the port '$port'" test $? -eq 2
+            ok "... and says why" grep -q '^WEBHOOK_PORT must be a number$' "$work/errors"
+        done
+    done
 done
 
 afresh
@@ -120,5 +134,10 @@ code=$(curl --silent --output /dev/null --write-out '%{http_code}' --cacert "$wo
     --data "Body=forged" "https://localhost:$(sed -nE 's/listening on port //p' "$work/output")/sms")
 ok "examples/receive refuses what is not signed" test "$code" = 400 -o "$code" = 403
 stop
+
+for port in abc "" 8443x -1 65536 999999; do
+    timeout 10 "$build/examples/receive" "$port" "$work/cert.pem" "$work/key.pem" > "$work/output" 2> "$work/errors"
+    ok "examples/receive refuses the port '$port'" test $? -eq 2
+done
 
 exit $failed
