@@ -5,8 +5,8 @@
 --     export WEBHOOK_URL=https://example.com:8443/sms WEBHOOK_HOST=0.0.0.0 WEBHOOK_PORT=8443
 --     lua5.4 examples/webhook.lua cert.pem key.pem
 --
--- It ends with Ctrl-C or SIGTERM, when what is under way has been answered. Without WEBHOOK_URL, which should
--- be what is configured at Twilio, it takes webhooks for any URL that Twilio has signed.
+-- It ends with Ctrl-C or SIGTERM, when what is under way has been answered. WEBHOOK_URL should be what is
+-- configured at Twilio; without it, webhooks are taken for any URL that Twilio has signed.
 local sms = require "twilio_sms"
 local store = require "twilio_sms.store"
 
@@ -18,6 +18,11 @@ if not key_file then
     os.exit(2)
 end
 local url = os.getenv "WEBHOOK_URL"
+local port = tonumber(os.getenv "WEBHOOK_PORT" or 8443)
+if not port then
+    io.stderr:write("WEBHOOK_PORT must be a number\n")
+    os.exit(2)
+end
 
 local account_sid = os.getenv "TWILIO_ACCOUNT_SID"
 local file = sms.assert(store.open(os.getenv "WEBHOOK_STORE" or "messages.db"))
@@ -34,7 +39,7 @@ end
 
 local ok, err = sms.webhook.serve {
     host = os.getenv "WEBHOOK_HOST",
-    port = tonumber(os.getenv "WEBHOOK_PORT" or 8443),
+    port = port,
     certificate_file = certificate_file,
     key_file = key_file,
     account_sid = account_sid,
@@ -58,7 +63,8 @@ local ok, err = sms.webhook.serve {
         print(event.message_sid, event.status, event.error_code or "")
     end,
     on_error = function(problem, _, explanation)
-        io.stderr:write(tostring(problem), "\n", explanation or "")
+        local text = tostring(problem) .. "\n" .. (explanation or "")
+        io.stderr:write((text:gsub("\n+", "\n")))
     end,
     on_ready = function(listener)
         print(("listening on port %d"):format(listener:port()))

@@ -45,6 +45,27 @@ describe("the wide class", function()
         "cancel my subscription", "please cancel", "ＳＴＯＰ", "ｓｔｏｐ！", "STOP",
         "S\226\128\139TOP", "\239\187\191STOP", "ST\194\173OP", "STOP\239\184\143",
         "\226\128\142stop\226\128\143", "STÓP", "sto\204\129p", "STOP\0",
+        "stop messaging", "Stop sending!", "STOP ALL TEXTS", "stop spamming me", "Stop spamming.",
+        "delete me", "Delete my number please", "Get me off your list", "get me off this list!",
+        "Take me off your list.",
+        "I said stop", "I SAID STOP!!!", "i said please stop", "I said: remove me", "cancel please thank you",
+        "Please please stop, thank you, thanks", "please unsubscribe me, thanks!",
+    }
+
+    -- What a thumb, an accent or a filter makes of a word.
+    local DISGUISED = {
+        "S.T.O.P.", "S T O P", "s-t-o-p", "S.T.O.P. please", "s t o p a l l", "Q U I T", "C.A.N.C.E.L",
+        "STOPPP", "stoppppppppp!", "Stop alllll", "STOPALLLL", "quittt", "please stopppp", "unsubscribeee",
+        "\208\133\208\162\208\158\208\160", "\209\149\209\130\208\190\209\128", "S\208\162\206\159P",
+        "\206\149\206\157D", "please \209\149top",
+    }
+
+    local SIGNED = {
+        "STOP\nSent from my iPhone", "Stop.\r\n\r\nGet Outlook for Android", "stop\n\nSent from my Galaxy",
+        "please stop\n\nSent via the Samsung Galaxy S10, an AT&T 5G smartphone", "Quit\nGet Outlook for iOS",
+        "remove me\nfrom your list\nSent from Yahoo Mail on Android", "stop\nEnvoyé de mon iPhone",
+        "STOP\n\nVon meinem iPhone gesendet", "stop\nEnviado desde mi iPhone", "STOP\nInviato da iPhone",
+        "Arrêt\nSent from my iPhone",
     }
 
     it("takes what a person would understand", function()
@@ -56,13 +77,27 @@ describe("the wide class", function()
         assert.same({ "help", "wide", "HELP ME" }, { keywords.classify "please help me" })
     end)
 
+    it("takes what is spelt, stretched or written with letters that look alike", function()
+        for _, text in ipairs(DISGUISED) do
+            local action, class = keywords.classify(text)
+            assert.same({ "stop", "wide" }, { action, class }, text)
+        end
+    end)
+
+    it("takes what stands above a signature", function()
+        for _, text in ipairs(SIGNED) do
+            local action, class = keywords.classify(text, ALL)
+            assert.same({ "stop", "wide" }, { action, class }, text)
+        end
+    end)
+
     local NEITHER = {
         "", " ", "\n\t", ".", "!!!", "'", "please", "thanks", "🙂", "\194\160", "don't stop sending",
         "don't stop", "Don’t stop!", "the bus will stop here", "I can't stop laughing", "never stop",
         "non-stop", "stop by at five", "stop sign", "where is the stop", "please stop by tomorrow",
         "what does STOP do", "Reply STOP to opt out", "I did not say stop", "stopped", "stopping", "stops",
         "unstoppable", "nonstop", "full stop ahead", "bus stop", "stop the car", "stop 2", "st op",
-        "s t o p", "the end", "end of the day", "weekend", "endless", "happy ending", "at the end",
+        "s to p", "the end", "end of the day", "weekend", "endless", "happy ending", "at the end",
         "quit smoking", "I quit my job", "quite", "quit it now or else", "cancel my 3pm",
         "cancel the table", "can you cancel the order", "canceled", "cancellation policy", "Do not cancel",
         "revoke his licence", "opt in", "opt", "out", "options", "optout2", "remove the onions",
@@ -70,7 +105,20 @@ describe("the wide class", function()
         "helpful", "can you help my brother", "help yourself", "yes please", "Yes.", "yes!",
         "yes, I will come", "START!", "please start", "start now", "restart", "un stop", "un-stop", "no",
         "ok", "alto", "arrêt", "baja", "stopp", "sair", "1", "+15558675310", "\0", "\255\254STOP",
-        "\192\128stop",
+        "\192\128stop", "no more snow today", "stop by later", "delete the photo please",
+        "delete my account photo",
+        "get me off at the next stop", "take me off the hook", "take me off speaker",
+        "stop sending the driver",
+        "stop messaging him", "stop all work at noon", "stop spamming the chat lol", "I said stop it was red",
+        "I said please", "I said", "he said stop", "please thanks", "thanks please",
+        "cancel the thank you note",
+        "stoppp it there and turn left", "stoop", "stoopp", "stopp", "endd", "o", "a b c", "U R 2 kind",
+        "s t o r e", "S T", "x x x", "Sent from my iPhone", "ok\nSent from my iPhone",
+        "stop by later\nSent from my iPhone", "the bus will\nstop\nhere", "stop\nby\nSent from my iPhone",
+        "Sent from my iPhone\nstop", "Get Outlook for iOS", "please\nSent from my iPhone",
+        "stop\nsend me more",
+        "стоп", "СТОР ЕЕ", "Τοπ", "sooo", "hmmm", "yesss", "YES\nSent from my iPhone",
+        "START\nSent from my iPhone", "STARTTT", "S T A R T", "S.T.A.R.T.", "\208\133TART", "Y E S",
     }
 
     it("leaves ordinary sentences alone", function()
@@ -124,7 +172,8 @@ describe("languages", function()
             "à la fin", "Ende gut, alles gut", "Wann ist Ende?", "das Ende der Straße",
             "basta così per oggi", "non fine", "sair de casa", "vou sair agora", "quiero cancelar la mesa",
             "bitte nicht aufhören", "cancella la cena", "gracias", "por favor", "merci", "danke bitte",
-            "sí", "oui",
+            "sí", "oui", "para mañana\nEnviado desde mi iPhone", "fin de semana\nEnvoyé de mon iPhone",
+            "РАРА", "s a l u t", "bastaba", "finnn de semana", "e n d e gut",
         } do
             assert.is_nil((keywords.classify(text, ALL)), text)
         end
@@ -158,7 +207,11 @@ describe("words of one's own", function()
         local opts = { ignore = { "cancel", "end" } }
         assert.is_nil((keywords.classify("CANCEL", opts)))
         assert.is_nil((keywords.classify("Cancel!", opts)))
-        assert.is_nil((keywords.classify("please cancel", opts)))
+        for _, text in ipairs {
+            "please cancel", "cancelll", "c a n c e l", "cancel\nSent from my iPhone", "c\208\176ncel",
+        } do
+            assert.is_nil((keywords.classify(text, opts)), text)
+        end
         assert.equal("stop", (keywords.classify("quit", opts)))
         for _, word in ipairs(data.reserved) do
             assert.matches("always has its meaning", caller_of(function()
@@ -191,7 +244,9 @@ describe("any bytes", function()
         assert.equal("stop", (keywords.classify((" "):rep(100000) .. "stop" .. ("\n"):rep(100000))))
         for _, text in ipairs {
             (" "):rep(200000), (" a"):rep(100000), ("stop "):rep(50000), ("\227\128\128"):rep(50000),
-            "a" .. (" "):rep(200000) .. "b", ("\128"):rep(200000), ("\240"):rep(200000), ("stop"):rep(65),
+            "a" .. (" "):rep(200000) .. "b", ("stop\n"):rep(50000), ("a "):rep(120) .. "b",
+            ("\nsent from my "):rep(15), ("please "):rep(36), ("\128"):rep(200000),
+            ("\240"):rep(200000), ("stop"):rep(65),
         } do
             assert.is_nil((keywords.classify(text, ALL)))
         end

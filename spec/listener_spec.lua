@@ -206,6 +206,51 @@ describe("twilio_sms.listener", function()
         assert.is_true(webhook.serve(opts))
     end)
 
+    it("runs on_ready in a loop of its own as well, before the first request", function()
+        local spawned
+        local opts = {
+            ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+            optout = false, signals = false,
+            on_ready = function(listener)
+                assert.equal("twilio_sms.listener", tostring(listener))
+                loop.spawn(function()
+                    spawned = true
+                    listener:stop()
+                end)
+            end,
+        }
+        assert.is_true(webhook.serve(opts))
+        assert.is_true(spawned)
+    end)
+
+    it("blames misuse on the line that made it", function()
+        for text, changes in pairs {
+            ["unknown option 'prot'; did you mean 'port'?"] = { prot = 1 },
+            ["unknown option 'health'"] = { health = "/" },
+            ["unknown option 'grace'; did you mean 'grace_ms'?"] = { grace = 1 },
+            ["unknown option 'on_mesage'; did you mean 'on_message'?"] = { on_mesage = print },
+            ["unknown option '1'"] = { "x" },
+            ["option 'port' must be a number, not a string"] = { port = "8443" },
+            ["option 'grace_ms' must be a number, not a string"] = { grace_ms = "1" },
+            ["option 'urls' must be a table, not a string"] = { urls = "https://example.com" },
+            ["option 'health_path' must begin with a slash"] = { health_path = "health" },
+            ["option 'port' must be a whole number"] = { port = 0.5 },
+        } do
+            local opts = { ca_file = ca_file, account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN,
+                optout = false }
+            for name, value in pairs(changes) do
+                opts[name] = value
+            end
+            local ok, err = pcall(function()
+                local served = webhook.serve(opts)
+                return served
+            end)
+            assert.is_false(ok, text)
+            assert.truthy(err:find(text, 1, true), err)
+            assert.truthy(err:find "^[^:]*listener_spec.lua:%d+: [^:]*'", err)
+        end
+    end)
+
     it("says why it cannot start", function()
         local ok, err = webhook.serve { ca_file = ca_file, account_sid = "x", auth_token = twilio.TOKEN }
         assert.is_nil(ok)

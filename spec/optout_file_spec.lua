@@ -4,6 +4,7 @@ local optout = require "twilio_sms.optout"
 
 local NOW = 1700000000
 local PERSON, OTHER = "+15558675310", "+15558675311"
+local SERVICE = "MG" .. ("0"):rep(31) .. "1"
 
 local function new_ledger(store)
     return optout.new { store = store, clock = function() return NOW end }
@@ -119,7 +120,8 @@ describe("CSV", function()
             { 3, "'state' must be opted_out or opted_in" },
             { 4, "opted_in needs the time" }, { 5, "'at' is neither" }, { 6, "'at' is neither" },
             { 7, "'at' is neither" }, { 8, "'at' is neither" }, { 9, "'at' is neither" },
-            { 10, "'scope' is too long" }, { 11, "something between a cell and the next comma" },
+            { 10, "'scope' cannot be used: write E.164" },
+            { 11, "something between a cell and the next comma" },
             { 12, "not UTF-8" }, { 13, "longer than 1000" }, { 14, "it is empty" },
             { 15, "the line is too long" }, { 17, "a quote is not closed" },
         } do
@@ -135,6 +137,24 @@ describe("CSV", function()
             assert.same({}, rows)
             assert.equal(1, #refused)
             assert.matches("the first line must name the columns", refused[1][2])
+        end
+    end)
+
+    it("refuses scopes that would protect nobody", function()
+        for _, scope in ipairs {
+            "15005550006", "(555) 000-1111", "555-0006", "MG123456789012", "MG" .. ("x"):rep(32), "+1", "12",
+            "Acme, Inc.", "Acme & Company", ("1"):rep(9), "AC" .. ("0"):rep(32), "**",
+        } do
+            local _, refused = read(('number,scope\n%s,"%s"'):format(PERSON, scope))
+            assert.is_truthy(refused[1], scope)
+            assert.matches("^'scope' cannot be used: write E.164", refused[1][2])
+        end
+        for scope, name in pairs {
+            ["+1 (500) 555-0006"] = "+15005550006", [SERVICE:lower()] = SERVICE, ["72727"] = "72727",
+            ["ACME"] = "acme", ["sms:+15005550006"] = "+15005550006", ["*"] = "*", [""] = "*",
+            ["WhatsApp:+15005550006"] = "whatsapp:+15005550006", ["rcs:acme_agent"] = "rcs:acme_agent",
+        } do
+            assert.equal(name, read(('number,scope\n%s,"%s"'):format(PERSON, scope))[1].scope)
         end
     end)
 
@@ -162,7 +182,8 @@ end)
 describe("JSON", function()
     it("is one object a line, or an array", function()
         local one = '{"number":"+15558675310","note":"a\\nb","more":[1,{}]}'
-        local two = '{"number":"+1 555 867 5311","scope":"MG1","state":"opted_in","at":1600000000}'
+        local two = ('{"number":"+1 555 867 5311","scope":"%s","state":"opted_in","at":1600000000}'):format(
+            SERVICE:lower())
         for _, text in ipairs {
             one .. "\n" .. two, "\n" .. one .. "\r\n\n" .. two .. "\n\n", "[" .. one .. "," .. two .. "]",
             "\239\187\191 [\n" .. one .. ",\n" .. two .. "\n]\n",
@@ -174,7 +195,7 @@ describe("JSON", function()
                     number = PERSON, scope = "*", state = "opted_out", source = "import", at = NOW,
                     note = "a\nb",
                 },
-                { number = OTHER, scope = "MG1", state = "opted_in", source = "import", at = 1600000000 },
+                { number = OTHER, scope = SERVICE, state = "opted_in", source = "import", at = 1600000000 },
             }, rows)
         end
     end)
@@ -299,12 +320,13 @@ describe("export", function()
         local ledger = new_ledger()
         for i = 1, 300 do
             local method = random(2) == 1 and "opt_out" or "opt_in"
-            local scope = ({ "*", "+15005550006", "MG0123", "Acme, Inc", "-x=" })[random(5)]
+            local scope = ({ "*", "+15005550006", SERVICE, "Acme & Co", "line:-x=,\"" })[random(5)]
             assert(ledger[method](ledger, ("+1555%07d"):format(random(200)), {
                 scope = scope, source = text(), keyword = text(), note = text(), message_sid = "SM" .. i,
             }))
         end
-        ledger:opt_out 'line:"quoted", and more'
+        ledger:opt_out 'line:"quoted",and-more'
+        ledger:learn { type = "inbound", from = "72727", to = "+15005550006", body = "STOP" }
         local states = states_of(ledger)
         assert.is_true(#states > 150)
         for _, format in ipairs { "csv", "json" } do

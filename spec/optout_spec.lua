@@ -1,11 +1,11 @@
 local core = require "twilio_sms.core"
-local memory = require "twilio_sms.memory"
 local optout = require "twilio_sms.optout"
-local sqlite = require "twilio_sms.store"
+local stores = require "optout_stores"
 
 local ACCOUNT = "AC" .. ("0"):rep(31) .. "1"
 local OTHER_ACCOUNT = "AC" .. ("0"):rep(31) .. "2"
 local SERVICE = "MG" .. ("0"):rep(31) .. "1"
+local OTHER_SERVICE = "MG" .. ("0"):rep(31) .. "2"
 local PERSON, OTHER = "+15558675310", "+15558675311"
 local LONG_CODE, OTHER_CODE, TOLL_FREE = "+15005550006", "+15005550007", "+18885550001"
 
@@ -46,25 +46,6 @@ local function status_event(changes)
     return event
 end
 
-local function remove_database(path)
-    for _, suffix in ipairs { "", "-wal", "-shm" } do
-        os.remove(path .. suffix)
-    end
-end
-
-local STORES = {
-    memory = function() return memory.new(), function() end end,
-    sqlite = function()
-        local path = os.tmpname()
-        os.remove(path)
-        local store = assert(sqlite.open(path))
-        return store, function()
-            store:close()
-            remove_database(path)
-        end
-    end,
-}
-
 -- A store whose methods can be replaced for a while.
 local function wrapped(store)
     local outer = {}
@@ -78,7 +59,7 @@ local function failure()
     return nil, core.error("ServiceUnavailable", "the disk is on fire")
 end
 
-for kind, open in pairs(STORES) do
+for kind, open in pairs(stores) do
     describe("a ledger on " .. kind, function()
         local store, remove, ledger
 
@@ -163,11 +144,11 @@ for kind, open in pairs(STORES) do
         end)
 
         it("keeps names apart that hold what separates keys", function()
-            ledger:opt_out("line:a/b%2F", { scope = "x/y" })
-            assert.equal("opted_out", status("line:a/b%2F", "x/y"))
-            assert.equal("unknown", status("line:b%2F", "x/y/line:a"))
+            ledger:opt_out("line:a/b%2F", { scope = "page:x/y" })
+            assert.equal("opted_out", status("line:a/b%2F", "page:x/y"))
+            assert.equal("unknown", status("line:b%2F", "page:x/y/line.a"))
             for _, entry in ledger:list() do
-                assert.same({ "x/y", "line:a/b%2F" }, { entry.scope, entry.number })
+                assert.same({ "page:x/y", "line:a/b%2F" }, { entry.scope, entry.number })
             end
             assert.equal(1, #ledger:history "line:a/b%2F")
         end)
@@ -222,6 +203,18 @@ for kind, open in pairs(STORES) do
             local state, record = ledger:status(PERSON, LONG_CODE)
             assert.equal("opted_in", state)
             assert.same({ "inbound", "START", "strict" }, { record.source, record.keyword, record.class })
+        end)
+
+        it("has nothing to learn from whom nothing can be sent to", function()
+            local learned = ledger:learn(message("STOP", { from = "15558675310" }))
+            assert.same({ "stop", false, false },
+                { learned.action, learned.changed, learned.still_opted_out })
+            assert.is_false((ledger:check { to = "15558675310" }))
+            learned = ledger:learn(message("STOP", { to = "a sender without a name" }))
+            assert.is_false(learned.changed)
+            assert.is_false((ledger:check { to = PERSON, from = "a sender without a name" }))
+            learned = ledger:learn(message("STOP", { to = "?", messaging_service_sid = SERVICE }))
+            assert.is_true(learned.changed)
         end)
 
         it("changes nothing for HELP and for ordinary messages", function()
@@ -375,6 +368,68 @@ for kind, open in pairs(STORES) do
             assert.equal(2, #ledger:history(PERSON))
         end)
 
+        it("takes a START once, whatever came between", function()
+            local start = message("START", { messaging_service_sid = SERVICE })
+            assert.is_true(ledger:learn(start).changed)
+            for i = 1, 30 do
+                ledger:learn(message(i % 3 == 0 and "START" or "STOP", { messaging_service_sid = SERVICE }))
+            end
+            ledger:learn(message("STOP", { messaging_service_sid = SERVICE }))
+            local learned = ledger_on(store):learn(start)
+            assert.same({ "start", false, true },
+                { learned.action, learned.changed, learned.still_opted_out })
+            assert.equal("opted_out", status(PERSON, LONG_CODE))
+            assert.equal("opted_out", status(PERSON, SERVICE))
+            assert.is_true(ledger:learn(message "START").changed)
+        end)
+
+        it("takes a START once although it did nothing the first time", function()
+            local toll_free, known = message("YES", { to = TOLL_FREE }), message "START"
+            ledger:learn(message("STOP", { to = TOLL_FREE }))
+            assert.is_true(ledger:learn(toll_free).still_opted_out)
+            ledger:learn(message "START")
+            assert.is_false(ledger:learn(known).changed)
+            for _, body in ipairs { "START", "QUIT" } do
+                ledger:learn(message(body, { to = TOLL_FREE }))
+            end
+            ledger:learn(message "STOP")
+            assert.is_false(ledger:learn(toll_free).changed)
+            assert.is_false(ledger:learn(known).changed)
+            assert.equal("opted_out", status(PERSON, TOLL_FREE))
+            assert.equal("opted_out", status(PERSON, LONG_CODE))
+        end)
+
+        it("takes a START once that two processes learn of at the same time", function()
+            local start, once, between = message "START", true, wrapped(store)
+            ledger:learn(message "STOP")
+            function between:write(changes)
+                if once then
+                    once = false
+                    ledger:learn(start)
+                    ledger:learn(message "STOP")
+                end
+                return store:write(changes)
+            end
+            assert.is_false(ledger_on(between):learn(start).changed)
+            assert.equal("opted_out", status(PERSON, LONG_CODE))
+        end)
+
+        it("lets the program opt in by one message in several scopes, once in each", function()
+            for _, scope in ipairs { LONG_CODE, OTHER_CODE } do
+                ledger:opt_out(PERSON, { scope = scope })
+                local opts = { scope = scope, message_sid = "SM1" }
+                assert.same({ true, true }, { ledger:opt_in(PERSON, opts) })
+                ledger:opt_out(PERSON, { scope = scope })
+                assert.same({ true, false }, { ledger:opt_in(PERSON, opts) })
+                assert.equal("opted_out", status(PERSON, scope))
+            end
+            for _, no_sid in ipairs { "", ("x"):rep(2000) } do
+                for _, method in ipairs { "opt_in", "opt_out", "opt_in", "opt_out" } do
+                    assert(ledger[method](ledger, PERSON, { message_sid = no_sid }))
+                end
+            end
+        end)
+
         it("logs more STOPs, but not for ever", function()
             for _ = 1, 30 do
                 now = now + 1
@@ -514,16 +569,19 @@ for kind, open in pairs(STORES) do
             assert.is_true(ledger:hook() { to = OTHER, from = OTHER_CODE })
         end)
 
-        it("reads at most three records", function()
+        it("reads one record, however many scopes and accounts there are", function()
             local counted, reads = wrapped(store), 0
             function counted:read(...)
                 reads = reads + 1
                 return store:read(...)
             end
             function counted:list() error "no" end
-            local question = { to = PERSON, from = LONG_CODE, messaging_service_sid = SERVICE }
+            local question = {
+                to = PERSON, from = LONG_CODE, messaging_service_sid = SERVICE, account_sid = OTHER_ACCOUNT,
+            }
+            ledger:opt_out(PERSON, { scope = OTHER_CODE })
             assert.is_true(ledger_on(counted):check(question))
-            assert.equal(3, reads)
+            assert.equal(1, reads)
             reads = 0
             ledger_on(counted):learn(message "hello")
             assert.equal(0, reads)
@@ -539,6 +597,9 @@ for kind, open in pairs(STORES) do
                 return { state = "perhaps" }, 1
             end
             assert.is_false((ledger_on(broken):check { to = PERSON }))
+            assert.same({ false, "the sender is not one that can be looked up" },
+                { ledger:check { to = PERSON, from = "15005550006" } })
+            assert.is_false((ledger:check { to = PERSON, messaging_service_sid = "MG1/2" }))
             assert.is_false((ledger:check { to = "" }))
             assert.is_false((ledger:check {}))
         end)
@@ -639,8 +700,8 @@ describe("cancel_scheduled", function()
     local ROWS = {
         { sid = "SM1", status = "scheduled", messaging_service_sid = SERVICE },
         { sid = "SM2", status = "delivered", messaging_service_sid = SERVICE },
-        { sid = "SM3", status = "scheduled", messaging_service_sid = "MG-other" },
-        { sid = "SM4", status = "scheduled", messaging_service_sid = "MG-other", from = LONG_CODE },
+        { sid = "SM3", status = "scheduled", messaging_service_sid = OTHER_SERVICE },
+        { sid = "SM4", status = "scheduled", messaging_service_sid = OTHER_SERVICE, from = LONG_CODE },
         { sid = "SM-late", status = "scheduled", messaging_service_sid = SERVICE },
     }
 
@@ -660,6 +721,17 @@ describe("cancel_scheduled", function()
         assert.equal(3, (ledger_on():cancel_scheduled(client, PERSON)))
         assert.equal(3, (ledger_on():cancel_scheduled(client, PERSON, { "*" })))
         assert.equal(0, (ledger_on():cancel_scheduled(client, PERSON, {})))
+    end)
+
+    it("understands what a scope is, and cancels nothing in what is none", function()
+        local client = client_with { [PERSON] = ROWS }
+        local scopes = { SERVICE:lower(), "+1 500 555-0006" }
+        assert.equal(2, (ledger_on():cancel_scheduled(client, PERSON, scopes)))
+        for _, bad in ipairs { { PERSON, { "15005550006" } }, { "15558675310", { SERVICE } } } do
+            local count, errors = ledger_on():cancel_scheduled(client, bad[1], bad[2])
+            assert.equal(0, count)
+            assert.matches("^Invalid", errors[1].kind)
+        end
     end)
 
     it("tells that the list could not be read", function()

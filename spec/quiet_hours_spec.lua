@@ -102,10 +102,11 @@ describe("quiet hours", function()
         local ms, why = new { zone = { ["+49"] = "UTC" } }:wait_ms("+15558675310", 0)
         assert.is_nil(ms)
         assert.matches("not known", why)
-        assert.equal(0, new({ unknown = "allow" }):wait_ms("+15558675310", 0))
+        local lenient = new { zone = { ["+49"] = "UTC" }, unknown = "allow" }
+        assert.equal(0, lenient:wait_ms("+15558675310", 0))
         local greenwich = new { default = "UTC" }
         assert.equal("2026-01-10T08:00:00", awake(greenwich, "+15558675310", "2026-01-10T01:00:00"))
-        assert.is_nil((new({}):wait_ms("Acme", 0)))
+        assert.is_nil((new({ zone = { ["+"] = "UTC" } }):wait_ms("Acme", 0)))
     end)
 
     it("ask a function for zones", function()
@@ -175,13 +176,22 @@ describe("quiet hours", function()
 
     it("raise misuse at the caller", function()
         local quiet = new { default = "UTC" }
+        assert.equal("twilio_sms.quiet_hours", tostring(quiet))
         for text, f in pairs {
             ["option 'from' must be a time like '21:00'"] = function() quiet_hours.new { to = "08:00" } end,
             ["option 'to' must be a time"] = function() quiet_hours.new { from = "08:00", to = "24:00" } end,
             ["must differ"] = function() quiet_hours.new { from = "08:00", to = "08:00" } end,
             ["option 'unknown' must be"] = function() new { unknown = "maybe" } end,
+            ["a time zone is needed: option 'zone', or 'default', or both"] = function() new {} end,
+            ["a time zone is needed"] = function() new { zone = {} } end,
+            ["option 'zone': '49' is no prefix like '+49'"] = function()
+                new { zone = { ["49"] = "UTC" } }
+            end,
+            ["option 'zone': '1' is no prefix"] = function() new { zone = { "UTC" } } end,
+            ["as in quiet:wait_ms(number)"] = function() quiet.wait_ms("+15558675310") end,
+            ["as in quiet:hook()"] = function() quiet.hook() end,
             ["option 'zone' must be a table or a function"] = function() new { zone = "UTC" } end,
-            ["unknown option 'zones'"] = function() new { zones = {} } end,
+            ["unknown option 'zones'; did you mean 'zone'?"] = function() new { zones = {} } end,
             ["number must be a string, not a nil"] = function() quiet:wait_ms() end,
         } do
             local ok, err = pcall(f)

@@ -2,11 +2,11 @@ local cjson = require "cjson"
 local control = require "twilio_sms.sim.control"
 
 describe("twilio_sms.sim.control", function()
-    local given
+    local given, is_told
     local sim = {
         inbound = function(_, opts)
             given = opts
-            return "SM1"
+            return "SM1", is_told
         end,
         set_inbound_url = function(_, url)
             given = url
@@ -36,6 +36,10 @@ describe("twilio_sms.sim.control", function()
         assert.same({ 202, "SM1" }, { status, answer.message_sid })
         assert.same({ from = "+1", to = "+2", body = "a b", media = { "u", "v" }, opt_out_type = "STOP",
             messaging_service_sid = "MG", params = { FromCity = "X" } }, given)
+        assert.equal("nobody is told: there is no inbound_url", answer.message)
+        is_told = true
+        status, answer = ask("POST", "/_sim/inbound", "From=%2B1&To=%2B2")
+        assert.same({ 202, { message_sid = "SM1" } }, { status, answer })
         assert.equal(400, (ask("POST", "/_sim/inbound", "From=%2B1")))
     end)
 

@@ -108,7 +108,7 @@ describe("twilio_sms.sim.server", function()
 
     it("refuses bad options where they are given", function()
         for _, case in ipairs {
-            { { prot = 1 }, "unknown option 'prot'" },
+            { { prot = 1 }, "unknown option 'prot'; did you mean 'port'?" },
             { { port = "1" }, "'port' must be a number" },
             { { script = { { action = "explode" } } }, "unknown action 'explode'" },
         } do
@@ -124,6 +124,11 @@ describe("twilio_sms.sim.server", function()
         assert.equal("ConfigurationError.InvalidOption", err.type)
     end)
 
+    it("says what it is", function()
+        start()
+        assert.equal("twilio_sms.sim.server", tostring(sim))
+    end)
+
     it("can be waited on by other loops", function()
         start()
         assert.is_nil(sim:timeout())
@@ -137,7 +142,8 @@ describe("twilio_sms.sim.server", function()
         -- Runs shell commands that know the function `program`, and answers what they print.
         local function shell(command)
             local program = interpreter .. [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"
-                require("twilio_sms.sim.server").run { ca_file = os.getenv "CA", seed = 7 }']]
+                local port = tonumber(os.getenv "PORT")
+                require("twilio_sms.sim.server").run { ca_file = os.getenv "CA", seed = 7, port = port }']]
             local file = os.tmpname()
             local out = assert(io.open(file, "w"))
             out:write("P='", package.path, "' C='", package.cpath, "' CA='", ca_file, "'\n",
@@ -155,6 +161,13 @@ describe("twilio_sms.sim.server", function()
             local port, file, status = text:match "^ready port=(%d+) ca_file=(%S+)\nstatus (%d+)\n$"
             assert.truthy(port, text)
             assert.same({ ca_file, "0" }, { file, status })
+        end)
+
+        it("says in one line why it cannot start", function()
+            start()
+            local text = shell(("(PORT=%d; export PORT; program < /dev/null 2>&1); echo status $?")
+                :format(sim:port()))
+            assert.truthy(text:find "^the simulator cannot start: [^\n]+\nstatus 1\n$", text)
         end)
 
         it("serves until then, and ends on SIGTERM", function()

@@ -174,6 +174,80 @@ describe("a STOP wins over a message that", function()
         assert.equal("scheduled", client:get(other.sid).status)
     end)
 
+    describe("is being scheduled while the STOP arrives", function()
+        local SCHEDULED = {
+            to = PERSON, body = "tomorrow", messaging_service_sid = simulator.SERVICE_SID,
+            send_at = os.time() + 86400,
+        }
+
+        local function submit_and_leave()
+            local ticket = assert(client:submit(SCHEDULED))
+            local left
+            repeat
+                client:step(1)
+                for event in client:events() do
+                    left = left or event.type == "attempt"
+                end
+            until left
+            assert.is_false(ticket.done)
+            return ticket
+        end
+
+        local function assert_taken_back(message)
+            assert.equal("scheduled", message.status)
+            assert.equal("canceled", client:get(message.sid).status)
+        end
+
+        it("at a receiver with this client", function()
+            start()
+            local ticket = submit_and_leave()
+            say("STOP", { MessagingServiceSid = simulator.SERVICE_SID })
+            assert_taken_back(assert(finish(ticket)))
+        end)
+
+        it("at another process", function()
+            start()
+            receiver:close()
+            receiver = assert(webhook.new {
+                account_sid = simulator.ACCOUNT_SID, auth_token = twilio.TOKEN, optout = client.optout,
+            })
+            local ticket = submit_and_leave()
+            say("STOP", { MessagingServiceSid = simulator.SERVICE_SID })
+            assert_taken_back(assert(finish(ticket)))
+        end)
+
+        it("and the program ends with the result", function()
+            start()
+            client:hook("check", function()
+                return client.optout:opt_out(PERSON)
+            end)
+            assert_taken_back(assert(client:send(SCHEDULED)))
+            client.optout:opt_in(PERSON)
+            for _, message in client:send_many({ SCHEDULED }, {}) do
+                assert_taken_back(message)
+            end
+        end)
+
+        it("and the client is closed at once", function()
+            start()
+            client:hook("check", function()
+                return client.optout:opt_out(PERSON)
+            end)
+            local ticket = assert(client:submit(SCHEDULED))
+            step_until_response(ticket)
+            client:close()
+            assert.equal("scheduled", ticket.value.status)
+        end)
+
+        it("from somebody else", function()
+            start()
+            local ticket = submit_and_leave()
+            client.optout:opt_out "+15558675399"
+            local message = assert(finish(ticket))
+            assert.equal("scheduled", client:get(message.sid).status)
+        end)
+    end)
+
     it("stands in the middle of a campaign", function()
         start()
         local messages = {}

@@ -98,6 +98,16 @@ local MISTAKES = {
     ["stays open"] = { "close", function() return function() end end },
 }
 
+describe("twilio_sms.store_conformance.run", function()
+    it("wants a function", function()
+        for _, wrong in ipairs { false, {}, "x" } do
+            local ok, err = pcall(function() conformance.run(wrong or nil) end)
+            assert.is_false(ok)
+            assert.matches("store_conformance_spec.lua:%d+: run takes a function that opens", err)
+        end
+    end)
+end)
+
 describe("twilio_sms.store_conformance", function()
     for mistake, how in pairs(MISTAKES) do
         it("finds a store that " .. mistake, function()

@@ -1,5 +1,6 @@
 local conformance = require "twilio_sms.store_conformance"
 local core = require "twilio_sms.core"
+local finalizers = require "finalizers"
 local sqlite = require "twilio_sms.store"
 
 local function read_file(path)
@@ -7,34 +8,6 @@ local function read_file(path)
     local bytes = file:read "*a"
     file:close()
     return bytes
-end
-
---- Lets `use` run as a finalizer again and again while `work` runs.
-local function with_finalizers(use, work)
-    local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
-    local runs, armed = 0, true
-    local arm
-    local function finalize()
-        if armed then
-            runs = runs + 1
-            use()
-            arm()
-        end
-    end
-    function arm()
-        if rawget(_G, "newproxy") then -- Lua 5.1 and LuaJIT finalize no tables
-            getmetatable(rawget(_G, "newproxy")(true)).__gc = finalize
-        else
-            setmetatable({}, { __gc = finalize })
-        end
-    end
-    arm()
-    local ok, err = pcall(work)
-    armed = false
-    collectgarbage("setpause", pause)
-    collectgarbage("setstepmul", step)
-    assert(ok, err)
-    assert.is_true(runs > 0)
 end
 
 describe("twilio_sms.store", function()
@@ -167,7 +140,7 @@ describe("twilio_sms.store", function()
             changes[i + 1] = { space = "a", key = ("%03d"):format(i), record = { i = i, text = text } }
         end
         assert.is_true(store:write(changes))
-        with_finalizers(function()
+        finalizers.run(function()
             store:read("b", "large")
         end, function()
             for _ = 1, 2 do

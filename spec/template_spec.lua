@@ -92,12 +92,21 @@ describe("a template", function()
         check_error("the text: a control character at byte 1", template.new "\27[0m")
     end)
 
+    it("says what it is", function()
+        assert.equal("twilio_sms.template", tostring(template.new ""))
+    end)
+
     it("raises for misuse", function()
         local one = assert(template.new "{{a}}")
         check_raises("at the caller: new takes a text, not a nil", function() template.new() end)
-        check_raises("at the caller: unknown option 'limit'", function() template.new("", { limit = {} }) end)
+        check_raises("at the caller: unknown option 'limit'; did you mean 'limits'?",
+            function() template.new("", { limit = {} }) end)
         check_raises("at the caller: option 'limits' must be a table, not a number",
             function() template.new("", { limits = 5 }) end)
+        for name, args in pairs { render = "{...}", segments = "{...}", variables = "()", check = "{...}" } do
+            local message = "at the caller: call this with a colon, as in template:" .. name .. args
+            check_raises(message, function() one[name] { a = 5 } end)
+        end
         check_raises("at the caller: render takes a table of values, not a string",
             function() one:render "x" end)
         check_raises("at the caller: segments takes a table of values, not a string",
@@ -142,7 +151,7 @@ describe("a value", function()
 
     it("is a string or a whole number", function()
         for value, text in pairs {
-            [""] = "", ["0123"] = "0123", [5] = "5", [-5] = "-5", [2.0 ^ 40] = "1099511627776",
+            [" "] = " ", ["0123"] = "0123", [5] = "5", [-5] = "-5", [2.0 ^ 40] = "1099511627776",
             [1e15] = "1000000000000000", [2 ^ 53] = "9007199254740992", [-2 ^ 53] = "-9007199254740992",
         } do
             assert.equal("<" .. text .. ">", one:render { name = value })
@@ -166,6 +175,19 @@ describe("a value", function()
         end
     end)
 
+    it("may be empty only where the default is", function()
+        local message = "variable 'name' is empty; where it may be, give it an empty default"
+        check_error(message, one:render { name = "" })
+        local named = assert(template.new("<{{name}}>", { defaults = { name = "friend" } }))
+        check_error(message, named:render { name = "" })
+        local vanishes = assert(template.new("<{{name}}>", { smart_encoded = true }))
+        check_error(message, vanishes:render { name = "\226\128\139" }) -- U+200B, which has no width
+        local optional = assert(template.new("<{{name}}>", { defaults = { name = "" } }))
+        assert.equal("<>", optional:render())
+        assert.equal("<>", optional:render { name = "" })
+        assert.equal("<Ada>", optional:render { name = "Ada" })
+    end)
+
     it("is UTF-8 without control characters other than tabs and line ends", function()
         assert.equal("<a\r\n\tb>", one:render { name = "a\r\n\tb" })
         check_error("variable 'name': the text is not UTF-8 at byte offset 1", one:render { name = "a\255" })
@@ -179,7 +201,7 @@ describe("a value", function()
         local greeting = assert(template.new("Hi {{name}}{{n}}", { defaults = { name = "friend", n = 5 } }))
         assert.equal("Hi friend5", greeting:render())
         assert.equal("Hi Ada5", greeting:render { name = "Ada" })
-        assert.equal("Hi 6", greeting:render { name = "", n = 6 })
+        assert.equal("Hi friend6", greeting:render { n = 6 })
     end)
 
     it("has a default that is itself good", function()

@@ -400,6 +400,9 @@ describe("a tracker", function()
             { "address", function() tracker:scheduled_to() end },
             { "needs a client", function() tracker:reconcile() end },
             { "before_s", function() tracker:purge() end },
+            { "a colon, as in tracker:sent%(message%)", function() tracker.sent(message(1, "queued")) end },
+            { "a colon, as in tracker:get%(sid%)", function() tracker.get(sid(1)) end },
+            { "a colon, as in tracker:batch%(name%)", function() tracker.batch("march") end },
         }
         for _, call in ipairs(calls) do
             local err = message_of(call[2])
@@ -415,6 +418,15 @@ describe("a tracker", function()
         first:tell(message(1, "delivered"))
         assert.equal("delivered", assert(tracker:wait(sid(1))).status)
         assert.same({ {}, { sid(1) } }, { second.asked, first.asked })
+    end)
+
+    it("keeps the first source of what is heard twice in one second", function()
+        tracker:sent(message(1, "queued"))
+        tracker:update(message(1, "queued"))
+        assert.equal("send", tracker:get(sid(1)).timeline[1].source)
+        tracker:update(message(2, "sent"))
+        tracker:update(event(2, "sent"))
+        assert.equal("poll", tracker:get(sid(2)).timeline[1].source)
     end)
 
     it("has a name", function()

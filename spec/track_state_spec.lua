@@ -171,6 +171,21 @@ describe("what is known of a message", function()
         assert.equal(30, state.since(known))
     end)
 
+    it("keeps the first source of what is heard twice in one second", function()
+        for _, first in ipairs { "send", "callback", "poll" } do
+            for _, second in ipairs { "send", "callback", "poll" } do
+                local known, report = of("queued", nil, 10, first), of("queued", nil, 10, second)
+                local learned = state.learn(known, report)
+                assert.same({ { status = "queued", at = 10, source = first } }, learned.timeline)
+                assert.equal(second, report.timeline[1].source)
+            end
+        end
+        local known = state.learn(of("sent", nil, 10, "send"), of("sent", nil, 9, "poll"))
+        assert.same({ { status = "sent", at = 9, source = "poll" } }, known.timeline)
+        known = state.learn(of("failed", 30001, 10, "send"), of("failed", 30003, 10, "poll"))
+        assert.equal(2, #known.timeline)
+    end)
+
     it("keeps the latest 32 entries of a timeline, whatever the order", function()
         local states = {}
         for i = 1, 50 do

@@ -1,4 +1,5 @@
 local core = require "twilio_sms.core"
+local finalizers = require "finalizers"
 
 local ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 local SUBACCOUNT = "ACfedcba9876543210fedcba9876543210"
@@ -51,34 +52,6 @@ local function post(fields, url, token)
         },
         body = form(fields),
     }
-end
-
---- Lets `use` run as a finalizer again and again while `work` runs.
-local function with_finalizers(use, work)
-    local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
-    local runs, armed = 0, true
-    local arm
-    local function finalize()
-        if armed then
-            runs = runs + 1
-            use()
-            arm()
-        end
-    end
-    function arm()
-        if rawget(_G, "newproxy") then -- Lua 5.1 and LuaJIT finalize no tables
-            getmetatable(rawget(_G, "newproxy")(true)).__gc = finalize
-        else
-            setmetatable({}, { __gc = finalize })
-        end
-    end
-    arm()
-    local ok, err = pcall(work)
-    armed = false
-    collectgarbage("setpause", pause)
-    collectgarbage("setstepmul", step)
-    assert(ok, err)
-    assert.is_true(runs > 0)
 end
 
 describe("core.webhook", function()
@@ -390,7 +363,7 @@ describe("core.webhook", function()
         local answer = { status = 200, content_type = "text/xml", body = ("a"):rep(2000) }
         webhook:finish("a", NOW_MS, answer)
         webhook:finish("b", NOW_MS, { status = 500, content_type = "text/plain", body = ("b"):rep(2000) })
-        with_finalizers(function()
+        finalizers.run(function()
             webhook:read(other, NOW_MS)
             webhook:claim("b", NOW_MS)
         end, function()

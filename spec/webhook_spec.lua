@@ -583,7 +583,8 @@ describe("twilio_sms.webhook", function()
     end)
 
     it("refuses options that it does not know, and ones without a token", function()
-        assert.has_error(function() webhook.new { acount_sid = "x" } end, "unknown option 'acount_sid'")
+        local why = "unknown option 'acount_sid'; did you mean 'account_sid'?"
+        assert.has_error(function() webhook.new { acount_sid = "x" } end, why)
         local receiver, err = webhook.new { account_sid = twilio.ACCOUNT_SID }
         assert.is_nil(receiver)
         assert.equal("ConfigurationError.InvalidAuthToken", err.type)

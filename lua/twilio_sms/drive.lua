@@ -61,17 +61,36 @@ local function learn(self, ticket, value, err)
     end
 end
 
+-- Whether somebody has opted out while a message to them was being scheduled.
+local function is_too_late(self, ticket, value)
+    if not (self.optout and value and ticket.operation == "send" and ticket.send_at and ticket.question) then
+        return false
+    end
+    local ok, allowed = pcall(self.optout.check, self.optout, ticket.question)
+    return not (ok and allowed)
+end
+
+local function complete(ticket, value, err)
+    ticket.done, ticket.value, ticket.err = true, value, err
+    if ticket.deliver then
+        ticket.deliver(ticket, value, err)
+    end
+    loop.wake(ticket)
+end
+
 local function finish(self, id, value, err)
     local ticket = self.tickets[id]
     self.tickets[id] = nil
     if self.optout or self.track then
         pcall(learn, self, ticket, value, err) -- whoever waits for the result must get it
     end
-    ticket.done, ticket.value, ticket.err = true, value, err
-    if ticket.deliver then
-        ticket.deliver(ticket, value, err)
+    -- Who cancels scheduled messages after a STOP cannot see one that is accepted a moment later. The result
+    -- waits for the end of this: after it, nobody may be there to drive the client.
+    local cancelling = is_too_late(self, ticket, value)
+        and self:submit("cancel", { sid = value.sid }, function() complete(ticket, value, err) end)
+    if not cancelling then
+        complete(ticket, value, err)
     end
-    loop.wake(ticket)
 end
 
 local function take_results(self, id, ...)

@@ -2,11 +2,15 @@
 --
 -- Two classes. "strict" is what Twilio itself acts on: the whole message is one of its words, white space
 -- around it and case aside. "wide" is what a person who reads it would understand as well: "Stop.", "please
--- stop", "opt out", the words of other languages. Opting in again takes a strict word.
+-- stop", "opt out", "S.T.O.P.", "STOPPP", a word above a signature, the words of other languages. Opting in
+-- again takes a strict word.
 local data = require "twilio_sms.keywords_data"
+local folding = require "twilio_sms.keywords_fold"
 local options = require "twilio_sms.options"
 
 local M = {}
+
+local fold, latin, shrink = folding.fold, folding.latin, folding.shrink
 
 -- Nothing longer than this is a keyword, so that whoever sends a lot costs little.
 local LONGEST_BYTES = 256
@@ -29,82 +33,6 @@ local function trim(text)
     return trimmed and #trimmed <= LONGEST_BYTES and trimmed or nil
 end
 
--- ---- Folding ------------------------------------------------------------------------------------
-
--- Characters as they are found in a text: a lead byte and what follows it.
-local CHARACTER = "[\194-\244][\128-\191]*"
-
-local LATIN = {}
-for base, accented in pairs {
-    A = "ÀÁÂÃÄÅĀĂĄàáâãäåāăą", AE = "Ææ", C = "ÇĆČçćč", D = "ĎĐďđ", E = "ÈÉÊËĒĖĘĚèéêëēėęě", G = "Ğğ",
-    I = "ÌÍÎÏĪĮİìíîïīįı", L = "ŁĽłľ", N = "ÑŃŇñńň", O = "ÒÓÔÕÖØŌŐòóôõöøōő", OE = "Œœ", R = "ŘŔřŕ",
-    S = "ŚŞŠȘśşšș", SS = "ßẞ", T = "ŢŤȚţťț", U = "ÙÚÛÜŪŮŰùúûüūůű", Y = "ÝŸýÿ", Z = "ŹŻŽźżž",
-} do
-    for character in accented:gmatch(CHARACTER) do
-        LATIN[character] = base
-    end
-end
-
-local function code_point(character)
-    local a, b, c, d = character:byte(1, 4)
-    if #character == 2 then
-        return (a - 0xC0) * 0x40 + b - 0x80
-    elseif #character == 3 and a >= 0xE0 then
-        return ((a - 0xE0) * 0x40 + b - 0x80) * 0x40 + c - 0x80
-    elseif #character == 4 and a >= 0xF0 then
-        return (((a - 0xF0) * 0x40 + b - 0x80) * 0x40 + c - 0x80) * 0x40 + d - 0x80
-    end
-end
-
-local function two_bytes(code)
-    return string.char(0xC0 + (code - code % 0x40) / 0x40, 0x80 + code % 0x40)
-end
-
--- Ranges of code points and what becomes of them. The first that fits counts.
-local RANGES = {
-    -- Nothing: apostrophes, combining accents, what is not visible, variants of emoji.
-    { 0x00AD, 0x00AD, "" }, { 0x00B4, 0x00B4, "" }, { 0x02BC, 0x02BC, "" }, { 0x0300, 0x036F, "" },
-    { 0x061C, 0x061C, "" }, { 0x180B, 0x180F, "" }, { 0x200B, 0x200F, "" }, { 0x2018, 0x201B, "" },
-    { 0x202A, 0x202E, "" }, { 0x2032, 0x2032, "" }, { 0x2060, 0x206F, "" }, { 0xFE00, 0xFE0F, "" },
-    { 0xFEFF, 0xFEFF, "" }, { 0xE0000, 0xE01EF, "" },
-    -- A gap: punctuation, symbols, emoji.
-    { 0x0080, 0x00BF, " " }, { 0x00D7, 0x00D7, " " }, { 0x00F7, 0x00F7, " " }, { 0x2000, 0x2BFF, " " },
-    { 0x3000, 0x303F, " " }, { 0xFE10, 0xFE6F, " " }, { 0xFFFC, 0xFFFD, " " }, { 0x1F000, 0x1FAFF, " " },
-    -- Full-width forms of ASCII.
-    { 0xFF01, 0xFF5E, function(code) return string.char(code - 0xFEE0) end },
-    -- Capitals of Greek and Cyrillic.
-    { 0x03C2, 0x03C2, "\206\163" }, { 0x03B1, 0x03C9, function(code) return two_bytes(code - 0x20) end },
-    { 0x0430, 0x044F, function(code) return two_bytes(code - 0x20) end },
-    { 0x0450, 0x045F, function(code) return two_bytes(code - 0x50) end },
-}
-
-local function fold_character(character)
-    local base = LATIN[character]
-    if base then
-        return base
-    end
-    local code = code_point(character)
-    for _, range in ipairs(RANGES) do
-        if code and code >= range[1] and code <= range[2] then
-            local to = range[3]
-            return type(to) == "string" and to or to(code)
-        end
-    end
-    return character
-end
-
--- Capitals without accents, words with one space between them, no word twice in a row ("STOP STOP STOP").
-local function fold(text)
-    text = text:gsub(CHARACTER, fold_character):upper():gsub("['`]", ""):gsub("[^A-Z0-9\128-\255]+", " ")
-    local words = {}
-    for word in text:gmatch "[^ ]+" do
-        if word ~= words[#words] then
-            words[#words + 1] = word
-        end
-    end
-    return table.concat(words, " ")
-end
-
 -- ---- Classes ------------------------------------------------------------------------------------
 
 local function set_of(list, into)
@@ -122,20 +50,44 @@ for action, words in pairs(data.strict) do
     end
 end
 
--- Takes one polite word from each end.
-local function without_manners(text, polite)
-    for _, word in ipairs(polite) do
-        if #text > #word and text:sub(-#word - 1) == " " .. word then
-            text = text:sub(1, -#word - 2)
-            break
-        end
+-- What stands above the line that a program writes below by itself.
+local function without_signature(text)
+    if not text:find "[\r\n]" then
+        return text
     end
-    for _, word in ipairs(polite) do
-        if text:sub(1, #word + 1) == word .. " " then
-            return text:sub(#word + 2)
+    for place, line in text:gmatch "()([^\r\n]+)" do
+        local folded = fold(line) .. " "
+        for _, signature in ipairs(data.signatures) do
+            if folded:sub(1, #signature + 1) == signature .. " " then
+                return text:sub(1, place - 1)
+            end
         end
     end
     return text
+end
+
+-- Takes the polite words from both ends, as long as something is left.
+local function without_manners(text, polite)
+    local before
+    repeat
+        before = text
+        for _, word in ipairs(polite) do
+            if #text > #word and text:sub(-#word - 1) == " " .. word then
+                text = text:sub(1, -#word - 2)
+            elseif text:sub(1, #word + 1) == word .. " " then
+                text = text:sub(#word + 2)
+            end
+        end
+    until text == before
+    return text
+end
+
+-- What a message may mean, the most likely first.
+local function readings_of(text, polite)
+    local phrase = fold(without_signature(text))
+    local plain = without_manners(phrase, polite)
+    local alike = latin(plain)
+    return { phrase, plain, alike, shrink(alike, 1), shrink(alike, 2) }
 end
 
 local function check_list(name, list, level)
@@ -218,15 +170,13 @@ function M.classifier(opts, level)
             end
             return STRICT[word], "strict", word
         end
-        local phrase = fold(trimmed)
-        local plain = without_manners(phrase, polite)
-        for _, candidate in ipairs { phrase, plain } do
-            if ignored[candidate] then
+        for _, reading in ipairs(readings_of(trimmed, polite)) do
+            if ignored[reading] then
                 return nil
             end
             for _, action in ipairs { "stop", "help" } do
-                if wide[action][candidate] then
-                    return action, "wide", candidate
+                if wide[action][reading] then
+                    return action, "wide", reading
                 end
             end
         end

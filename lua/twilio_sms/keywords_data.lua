@@ -15,6 +15,19 @@ M.strict = {
 -- https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
 M.reserved = { "STOP", "START", "UNSTOP", "HELP" }
 
+--- How the line begins that a program writes below a message by itself, in whatever language.
+M.signatures = {
+    "SENT FROM", "SENT VIA", "SENT WITH", "GET OUTLOOK FOR", "ENVIADO DESDE", "ENVIADO DO MEU",
+    "ENVOYE DE MON", "GESENDET VON", "INVIATO DA", "VERZONDEN VANAF", "VON MEINEM",
+}
+
+--- Capitals of Greek and Cyrillic that look like those of Latin, in the same order
+-- (https://www.unicode.org/Public/security/latest/confusables.txt).
+M.lookalikes = {
+    { "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX" },
+    { "АВЕЅІЈКМНОРСТУХԚԜӀ", "ABESIJKMHOPCTYXQWI" },
+}
+
 --- What a reasonable person understands as well, by language (ISO 639-1). `polite` may stand before or
 -- behind.
 M.languages = {}
@@ -28,19 +41,22 @@ M.languages.en = {
         "OPT OUT", "OPT ME OUT", "I OPT OUT", "I WANT TO OPT OUT", "OPTING OUT", "STOP ALL", "STOP IT",
         "STOP THIS", "STOP NOW", "STOP MESSAGES", "STOP ALL MESSAGES", "STOP TEXTS", "STOP TEXTING",
         "STOP TEXTING ME", "STOP MESSAGING ME", "STOP CONTACTING ME", "STOP SENDING ME MESSAGES",
-        "STOP SENDING ME TEXTS", "STOP SENDING MESSAGES", "STOP SENDING TEXTS", "STOP THE MESSAGES",
+        "STOP SENDING ME TEXTS", "STOP SENDING MESSAGES", "STOP SENDING TEXTS", "STOP SENDING",
+        "STOP MESSAGING", "STOP SPAMMING", "STOP SPAMMING ME", "STOP ALL TEXTS", "STOP THE MESSAGES",
         "STOP THE TEXTS", "STOP THESE MESSAGES", "STOP THESE TEXTS", "QUIT TEXTING ME", "END MESSAGES",
         "DO NOT TEXT ME", "DONT TEXT ME", "DO NOT TEXT ME AGAIN", "DONT TEXT ME AGAIN",
         "DO NOT TEXT ME ANYMORE", "DONT TEXT ME ANYMORE", "DO NOT CONTACT ME", "DONT CONTACT ME",
         "DO NOT MESSAGE ME", "DONT MESSAGE ME", "NO MORE MESSAGES", "NO MORE TEXTS", "LEAVE ME ALONE",
         "REMOVE", "REMOVE ME", "REMOVE ME FROM YOUR LIST", "REMOVE ME FROM THIS LIST", "REMOVE MY NUMBER",
-        "TAKE ME OFF YOUR LIST", "TAKE ME OFF THIS LIST", "TAKE ME OFF THE LIST", "UNSUBSCRIBE ME",
+        "DELETE ME", "DELETE MY NUMBER", "TAKE ME OFF YOUR LIST", "TAKE ME OFF THIS LIST",
+        "TAKE ME OFF THE LIST", "GET ME OFF YOUR LIST", "GET ME OFF THIS LIST", "GET ME OFF THE LIST",
+        "UNSUBSCRIBE ME",
         "UNSUBSCRIBE ALL", "UNSUB", "I UNSUBSCRIBE", "CANCEL MESSAGES", "CANCEL ALL MESSAGES",
         "CANCEL SUBSCRIPTION", "CANCEL MY SUBSCRIPTION", "I REVOKE", "REVOKE CONSENT", "REVOKE MY CONSENT",
         "I REVOKE CONSENT", "I REVOKE MY CONSENT",
     },
     help = { "HELP ME", "I NEED HELP" },
-    polite = { "PLEASE", "PLS", "PLZ", "THANKS", "THANK YOU" },
+    polite = { "PLEASE", "PLS", "PLZ", "THANKS", "THANK YOU", "I SAID" },
 }
 
 -- ARRET and AIDE are what Canada asks for beside STOP and HELP:

@@ -11,15 +11,21 @@ local https = require "twilio_sms.server"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
 local webhook = require "twilio_sms.webhook"
+local webhook_options = require "twilio_sms.webhook_options"
 
 local M = {}
 
 local Listener = {}
 local class = { __index = Listener, __name = "twilio_sms.listener" }
 
+function class.__tostring()
+    return class.__name
+end
+
 local SERVER_OPTIONS = {
-    host = true, port = true, tls = true, certificate_file = true, key_file = true, ca_file = true,
-    max_headers = true, max_body = true, max_connections = true, timeout_ms = true, idle_timeout_ms = true,
+    host = "string", port = "number", tls = "boolean", certificate_file = "string", key_file = "string",
+    ca_file = "string", max_headers = "number", max_body = "number", max_connections = "number",
+    timeout_ms = "number", idle_timeout_ms = "number",
 }
 local OWN_OPTIONS = {
     max_handlers = "number", grace_ms = "number", health_path = "string", signals = "boolean",
@@ -107,7 +113,10 @@ local function finished(self)
     return not left or self.drive:grace_left_ms() == 0
 end
 
-local function accept(self)
+local function accept(self, on_ready)
+    if on_ready then
+        on_ready(self)
+    end
     repeat
         loop.wait(self.drive, self.drive)
         take(self)
@@ -136,6 +145,17 @@ function Listener:stop()
     end
 end
 
+-- A name that no part of the listener takes may have been meant for an option of any of them.
+local function check_name(name, level)
+    local ok, why = pcall(webhook_options.check, { [name] = false }, 1)
+    if not ok and why:find("unknown option", 1, true) then
+        local meant = options.nearest(name, SERVER_OPTIONS) or options.nearest(name, OWN_OPTIONS)
+        if meant then
+            options.refuse_unknown(name, { [meant] = true }, level + 1)
+        end
+    end
+end
+
 local function split(opts, level)
     local server_opts, own, receiver_opts = {}, {}, {}
     if type(opts) ~= "table" then
@@ -147,12 +167,28 @@ local function split(opts, level)
         elseif OWN_OPTIONS[name] then
             own[name] = value
         else
+            check_name(name, level + 1)
             receiver_opts[name] = value
         end
     end
     receiver_opts.max_body = opts.max_body
+    webhook_options.check(receiver_opts, level + 1)
+    options.check(server_opts, SERVER_OPTIONS, level + 1)
+    options.check(own, OWN_OPTIONS, level + 1)
+    if own.health_path and own.health_path:sub(1, 1) ~= "/" then
+        error("option 'health_path' must begin with a slash", level + 1)
+    end
     server_opts.max_body = opts.max_body or MAX_BODY
-    return server_opts, options.check(own, OWN_OPTIONS, level + 1), receiver_opts
+    return server_opts, own, receiver_opts
+end
+
+-- Calls f; misuse that it finds is blamed on the caller of the function that calls this.
+local function call(f, opts)
+    local ok, result, err = pcall(f, opts)
+    if not ok then
+        error((tostring(result):gsub("^[^:]*%.lua:%d+: ", "")), 3)
+    end
+    return result, err
 end
 
 --- Serves until `stop`, SIGTERM or SIGINT; what then is under way gets its answer. Inside of `sms.loop.run`
@@ -160,16 +196,16 @@ end
 -- @tparam table opts those of `sms.webhook.new`; host, port, tls, certificate_file, key_file, ca_file,
 -- max_headers, max_body, max_connections, timeout_ms, idle_timeout_ms (`twilio_sms.server`); max_handlers
 -- (256), grace_ms (15000), health_path (a path that is answered with 204), signals (true), on_ready (a
--- function that gets the listener)
+-- function that gets the listener; it runs in the loop, before the first request is taken)
 -- @treturn boolean|nil true when it was stopped; nil and an error when it cannot start
 function M.serve(opts)
     local server_opts, own, receiver_opts = split(opts, 2)
-    local receiver, err = webhook.new(receiver_opts)
+    local receiver, err = call(webhook.new, receiver_opts)
     if not receiver then
         return nil, err
     end
     local server
-    server, err = https.new(server_opts)
+    server, err = call(https.new, server_opts)
     if not server then
         receiver:close()
         return nil, err
@@ -188,14 +224,11 @@ function M.serve(opts)
     if own.signals ~= false then
         server:catch_signals()
     end
-    if own.on_ready then
-        own.on_ready(self)
-    end
     local ok, raised = true, nil
     if loop.inside() then
-        accept(self)
+        accept(self, own.on_ready)
     else
-        ok, raised = pcall(loop.run, accept, self)
+        ok, raised = pcall(loop.run, accept, self, own.on_ready)
     end
     server:close() -- also after an error in a coroutine: the port must be free for the next try
     receiver:close()

@@ -2,8 +2,8 @@
 --
 -- It keeps all that is written until that is removed or purged. Records are kept as the JSON text that a
 -- store in a file has, so that both give back the same.
+local arguments = require "twilio_sms.store_arguments"
 local core = require "twilio_sms.core"
-
 local sorted_keys = require "twilio_sms.sorted_keys"
 
 local M = {}
@@ -12,92 +12,11 @@ local Store = {}
 Store.__index = Store
 Store.__name = "twilio_sms.memory"
 
-local CHANGE_FIELDS = { at = true, key = true, record = true, space = true, version = true }
-local LIST_OPTIONS = { after = true, limit = true, prefix = true }
-local MOST_SPACE, MOST_KEY, MOST_RECORD, MOST_ROWS = 64, 512, 1024 * 1024, 1000
-local MOST_EXACT = 2 ^ 53
-
--- ---- Arguments: all of these raise at the caller of a method -------------------------------------
-
 local function check_open(self)
     if not self.spaces then
         error("the store is closed", 3)
     end
 end
-
-local function check_bytes(value, name, least, most, level)
-    if type(value) ~= "string" then
-        error(("'%s' must be a string, not a %s"):format(name, type(value)), level)
-    elseif #value < least or #value > most then
-        error(("'%s' must have %d to %d bytes"):format(name, least, most), level)
-    end
-end
-
-local function check_whole(value, name, low, high, level)
-    if type(value) ~= "number" or not (value >= low and value <= high) or value % 1 ~= 0 then
-        error(("'%s' must be a whole number from %.0f to %.0f"):format(name, low, high), level)
-    end
-end
-
-local function check_names(given, what, names, level)
-    if type(given) ~= "table" then
-        error(("%s must be a table, not a %s"):format(what, type(given)), level)
-    end
-    for name in pairs(given) do
-        if not names[name] then
-            error(("unknown field '%s'"):format(tostring(name)), level)
-        end
-    end
-end
-
-local function record_text(record, level)
-    if type(record) ~= "table" then
-        error(("'record' must be a table, not a %s"):format(type(record)), level)
-    end
-    local text, err = core.json_encode(record)
-    if not text then
-        error((err.message:gsub("^value", "record")), level)
-    elseif #text > MOST_RECORD then
-        error("record: too much for one text", level)
-    end
-    return text
-end
-
-local function read_change(change)
-    local level = 4
-    check_names(change, "a change", CHANGE_FIELDS, level + 1)
-    check_bytes(change.space, "space", 1, MOST_SPACE, level + 1)
-    check_bytes(change.key, "key", 1, MOST_KEY, level + 1)
-    if change.at ~= nil then
-        check_whole(change.at, "at", -MOST_EXACT, MOST_EXACT, level + 1)
-    end
-    if change.version ~= nil then
-        check_whole(change.version, "version", 0, MOST_EXACT, level + 1)
-    end
-    return {
-        space = change.space,
-        key = change.key,
-        text = change.record ~= nil and record_text(change.record, level + 1) or nil,
-        at = change.at or os.time(),
-        version = change.version,
-    }
-end
-
-local function read_changes(changes)
-    local count, list = 0, {}
-    for _ in pairs(type(changes) == "table" and changes or error("a list of changes expected", 3)) do
-        count = count + 1
-    end
-    if count ~= #changes then
-        error("a list of changes expected", 3)
-    end
-    for i = 1, count do
-        list[i] = read_change(changes[i])
-    end
-    return list
-end
-
--- ---- Methods -------------------------------------------------------------------------------------
 
 local function space_of(self, name)
     local space = self.spaces[name]
@@ -146,8 +65,7 @@ end
 -- @treturn number its version, 0 when it is absent
 function Store:read(space, key)
     check_open(self)
-    check_bytes(space, "space", 1, MOST_SPACE, 3)
-    check_bytes(key, "key", 1, MOST_KEY, 3)
+    arguments.read(space, key)
     local row = space_of(self, space).rows[key]
     if not row then
         return nil, 0
@@ -160,7 +78,7 @@ end
 function Store:write(changes)
     check_open(self)
     local undo = {}
-    for _, change in ipairs(read_changes(changes)) do
+    for _, change in ipairs(arguments.write(changes)) do
         local row = space_of(self, change.space).rows[change.key]
         if change.version and change.version ~= (row and row.version or 0) then
             put_back(undo)
@@ -174,13 +92,7 @@ end
 --- @treturn table rows with key, record and version, by key
 function Store:list(space, options)
     check_open(self)
-    check_bytes(space, "space", 1, MOST_SPACE, 3)
-    options = options == nil and {} or options
-    check_names(options, "options", LIST_OPTIONS, 3)
-    local prefix, after, limit = options.prefix or "", options.after, options.limit or 100
-    check_bytes(prefix, "prefix", 0, MOST_KEY, 3)
-    check_bytes(after or "", "after", 0, MOST_KEY, 3)
-    check_whole(limit, "limit", 1, MOST_ROWS, 3)
+    local prefix, after, limit = arguments.list(space, options)
     local behind = after ~= nil and not sorted_keys.less(after, prefix)
     local keys, rows, found = space_of(self, space).keys, space_of(self, space).rows, {}
     for key in keys:each(behind and after or prefix, behind) do
@@ -197,8 +109,7 @@ end
 -- @treturn number how many
 function Store:purge(space, before)
     check_open(self)
-    check_bytes(space, "space", 1, MOST_SPACE, 3)
-    check_whole(before, "before", -MOST_EXACT, MOST_EXACT, 3)
+    arguments.purge(space, before)
     local old = {}
     for key, row in pairs(space_of(self, space).rows) do
         if row.at < before then

@@ -50,8 +50,8 @@ function M.is_opted_out(store, accounts, number, scopes)
     return false
 end
 
---- The record that decides about a scope: an opt-out wherever it is found, then what was said about the scope,
--- then what was said about all.
+--- The record that decides about a scope: an opt-out wherever it is found, then what was said about the
+-- scope, then what was said about all.
 -- @treturn table|boolean|nil false when nothing is known; nil and an error when the store cannot be read
 function M.deciding(store, accounts, number, scope)
     local found = false

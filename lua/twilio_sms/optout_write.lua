@@ -4,8 +4,8 @@ local key = require "twilio_sms.optout_key"
 
 local M = {}
 
--- M.BLOCKS has for each person all scopes of all accounts in which the state is opted_out, so that a check needs
--- one look.
+-- M.BLOCKS has for each person all scopes of all accounts in which the state is opted_out, so that a check
+-- reads one record.
 M.STATES, M.BLOCKS, M.LOG, M.STARTS = "optout", "optout_block", "optout_log", "optout_start"
 
 local TRIES = 16 -- each one fails only because another process succeeded
@@ -151,10 +151,14 @@ function Draft:mark(change, scope)
         return nil, err
     end
     local name, scopes = key.block(change.account, scope), {}
+    local is_out, was_out = change.state == "opted_out", row.record ~= nil and row.record.scopes[name] == true
+    if is_out == was_out then
+        return true
+    end
     for other in pairs(row.record and row.record.scopes or {}) do
         scopes[other] = other ~= name or nil
     end
-    scopes[name] = change.state == "opted_out" or nil
+    scopes[name] = is_out or nil
     self:put(row, next(scopes) and { scopes = scopes } or nil, change.at)
     return true
 end

@@ -14,6 +14,10 @@ local M = {}
 local Quiet = {}
 local class = { __index = Quiet, __name = "twilio_sms.quiet_hours" }
 
+function class.__tostring()
+    return class.__name
+end
+
 local DAY_S = 86400
 local MINUTE_S = 60
 
@@ -99,6 +103,7 @@ end
 -- @tparam[opt] number unix_s from when on; default: now
 -- @treturn number|nil milliseconds, 0 when it may be now; nil and why when that cannot be told
 function Quiet:wait_ms(number, unix_s)
+    options.check_self(self, class, "quiet:wait_ms(number)", 2)
     if type(number) ~= "string" then
         error("number must be a string, not a " .. type(number), 2)
     end
@@ -124,6 +129,7 @@ end
 --- A function for client:hook("check", f). It puts messages off until the window ends; one that is scheduled
 -- into the window is refused.
 function Quiet:hook()
+    options.check_self(self, class, "quiet:hook()", 2)
     return function(question)
         local wait_ms, why = self:wait_ms(question.to, question.send_at)
         if not wait_ms then
@@ -152,11 +158,27 @@ local function read_clock(name, text)
     return hours * 3600 + minutes * 60
 end
 
+-- A zone that no number could ever be in would be left out in silence.
+local function check_zones(zone, default)
+    local kind = type(zone)
+    if kind ~= "nil" and kind ~= "table" and kind ~= "function" then
+        error("option 'zone' must be a table or a function", 3)
+    elseif default == nil and (zone == nil or kind == "table" and next(zone) == nil) then
+        error("a time zone is needed: option 'zone', or 'default', or both", 3)
+    end
+    for prefix in pairs(kind == "table" and zone or {}) do
+        if type(prefix) ~= "string" or not prefix:find "^%+%d*$" then
+            error(("option 'zone': '%s' is no prefix like '+49'"):format(tostring(prefix)), 3)
+        end
+    end
+end
+
 --- Makes the check.
 -- @tparam table opts from and to, local times like "21:00"; zone, a table from prefixes of numbers to the
 --   name of a time zone or a list of names (all of them must be awake), or a function that answers such for a
---   number; default, for numbers that have none; unknown, "refuse" (default) or "allow", for others;
---   clock, a function that gives Unix seconds; zoneinfo, the folder of the time zone database
+--   number; default, for numbers that have none (one of the two is needed); unknown, "refuse" (default) or
+--   "allow", for others; clock, a function that gives Unix seconds; zoneinfo, the folder of the time zone
+--   database
 -- @treturn table|nil nil and an error when a zone does not exist
 function M.new(opts)
     opts = options.check(opts, OPTIONS, 2)
@@ -169,13 +191,9 @@ function M.new(opts)
         error("options 'from' and 'to' must differ", 2)
     elseif self.unknown ~= "refuse" and self.unknown ~= "allow" then
         error("option 'unknown' must be 'refuse' or 'allow'", 2)
-    elseif type(opts.zone) == "function" then
-        self.zone = opts.zone
-    elseif type(opts.zone) == "table" or opts.zone == nil then
-        self.zone = by_prefix(opts.zone or {})
-    else
-        error("option 'zone' must be a table or a function", 2)
     end
+    check_zones(opts.zone, opts.default)
+    self.zone = type(opts.zone) == "function" and opts.zone or by_prefix(opts.zone or {})
     local all = { opts.default }
     for _, names in pairs(type(opts.zone) == "table" and opts.zone or {}) do
         all[#all + 1] = names

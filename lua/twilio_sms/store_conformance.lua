@@ -355,6 +355,9 @@ end)
 -- @treturn table the failures, a list of { name=, message= }
 -- @treturn number how many checks there were
 function M.run(open)
+    if type(open) ~= "function" then
+        error("run takes a function that opens an empty store, not a " .. type(open), 2)
+    end
     local failures = {}
     for _, one in ipairs(CHECKS) do
         local ok, message = pcall(function()

@@ -152,23 +152,39 @@ local function text_of(template, name, value)
     return text
 end
 
+-- A value for one rendering. "Hi , your table is ready" is hardly ever meant: where nothing may stand, the
+-- default says so.
+local function value_of(template, name, value)
+    local text, err = text_of(template, name, value)
+    if text == "" and template.defaults[name] ~= "" then
+        return refuse("variable '%s' is empty; where it may be, give it an empty default", name)
+    end
+    return text, err
+end
+
 -- ---- Rendering -----------------------------------------------------------------------------------
 
 local Template = {}
+local class = { __index = Template, __name = "twilio_sms.template" }
 
-local function fill(template, value_of)
+function class.__tostring()
+    return class.__name
+end
+
+local function fill(template, text_for)
     local out = {}
     for i, piece in ipairs(template.pieces) do
-        out[i] = piece.text or value_of(piece.name)
+        out[i] = piece.text or text_for(piece.name)
     end
     return table.concat(out)
 end
 
 --- Puts values into the text.
 -- @tparam table|nil vars a string or a whole number for each variable that has no default
--- @treturn string|nil the text; or nil and an error that names the variable which is missing, unknown, too
--- long or of the wrong type
+-- @treturn string|nil the text; or nil and an error that names the variable which is missing, empty, unknown,
+-- too long or of the wrong type
 function Template:render(vars)
+    options.check_self(self, class, "template:render{...}", 2)
     if vars ~= nil and type(vars) ~= "table" then
         error("render takes a table of values, not a " .. type(vars), 2)
     end
@@ -182,7 +198,7 @@ function Template:render(vars)
     for _, name in ipairs(self.names) do
         local text, err = self.defaults[name], nil
         if vars[name] ~= nil then
-            text, err = text_of(self, name, vars[name])
+            text, err = value_of(self, name, vars[name])
         end
         if not text then
             return nil, err or core.error("InvalidRequest", ("variable '%s' is missing"):format(name))
@@ -195,6 +211,7 @@ end
 --- Counts the segments of the text with these values.
 -- @treturn table|nil as sms.segments; or nil and an error as from render
 function Template:segments(vars)
+    options.check_self(self, class, "template:segments{...}", 2)
     if vars ~= nil and type(vars) ~= "table" then
         error("segments takes a table of values, not a " .. type(vars), 2)
     end
@@ -207,6 +224,7 @@ end
 
 --- The names of the variables, in the order in which they first come.
 function Template:variables()
+    options.check_self(self, class, "template:variables()", 2)
     local names = {}
     for i, name in ipairs(self.names) do
         names[i] = name
@@ -246,6 +264,7 @@ end
 -- @tparam table|nil limits more limits, or others
 -- @treturn table|nil or nil and an error when a limit names no variable
 function Template:check(limits)
+    options.check_self(self, class, "template:check{...}", 2)
     if limits ~= nil and type(limits) ~= "table" then
         error("check takes a table of limits, not a " .. type(limits), 2)
     end
@@ -278,8 +297,6 @@ function Template:check(limits)
 end
 
 -- ---- Making one ----------------------------------------------------------------------------------
-
-local META = { __index = Template, __name = "twilio_sms.template" }
 
 local function read_names(template)
     for _, piece in ipairs(template.pieces) do
@@ -335,7 +352,7 @@ function M.new(source, opts)
     local template = setmetatable({
         source = source, pieces = pieces, names = {}, known = {}, defaults = {}, limits = {},
         smart_encoded = opts.smart_encoded,
-    }, META)
+    }, class)
     read_names(template)
     read_literals(template)
     template.limits, err = read_limits(template, opts.limits, {}, 2)

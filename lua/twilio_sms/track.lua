@@ -75,6 +75,7 @@ end
 -- and a tracker with a client, but one of them has to be first.
 -- @tparam table client
 function Tracker:attach(client)
+    options.check_self(self, class, "tracker:attach(client)", 2)
     self.client = self.client or client
 end
 
@@ -102,7 +103,7 @@ end
 -- The record after a report. edit(new, old), if given, changes what is no part of the state, or answers an
 -- error.
 local function next_record(self, old, heard, now_s, edit)
-    local new = old and state.join(old, heard) or heard
+    local new = old and state.learn(old, heard) or heard
     local moved = not old or old.status ~= new.status
     new.account_sid = new.account_sid or self.account_sid
     new.looks = moved and 0 or old.looks
@@ -142,6 +143,7 @@ local TIME_MOST_S = 253402300799 -- the year 9999
 -- @treturn boolean whether the state has moved
 -- @return what on_change has raised, if it has
 function Tracker:sent(message, opts)
+    options.check_self(self, class, "tracker:sent(message)", 2)
     if type(message) ~= "table" then
         error("sent takes a message, not a " .. type(message), 2)
     end
@@ -167,6 +169,7 @@ end
 -- @treturn boolean whether the state has moved
 -- @return what on_change has raised, if it has
 function Tracker:update(report, source)
+    options.check_self(self, class, "tracker:update(event)", 2)
     if type(report) ~= "table" then
         error("update takes an event or a message, not a " .. type(report), 2)
     elseif source ~= nil and type(source) ~= "string" then
@@ -186,6 +189,7 @@ end
 --- What is known of a message.
 -- @treturn table|nil the record; nil alone for one that is not known
 function Tracker:get(sid)
+    options.check_self(self, class, "tracker:get(sid)", 2)
     check_text("the sid of a message", sid)
     return records.get(self.store, sid)
 end
@@ -194,6 +198,7 @@ end
 -- @tparam string address as in `to` of the messages; "rcs:" and "sms:" in front make no difference
 -- @treturn table|nil a list of sids
 function Tracker:scheduled_to(address)
+    options.check_self(self, class, "tracker:scheduled_to(number)", 2)
     check_text("an address", address)
     return records.scheduled_to(self.store, self.account_sid, address)
 end
@@ -203,6 +208,7 @@ end
 -- @tparam[opt] function f is called with { sid, status, error_code, terminal, silent, missing } of each
 -- @treturn table|nil total, by_status, terminal, delivered, failed, silent, missing, open, done
 function Tracker:batch(name, f)
+    options.check_self(self, class, "tracker:batch(name)", 2)
     records.check_batch(name, 2)
     local out = {
         total = 0, terminal = 0, delivered = 0, failed = 0, silent = 0, missing = 0, open = 0, by_status = {},
@@ -237,6 +243,7 @@ local WAIT_TIMEOUT_MS, WAIT_MOST_MS = 60000, 2147483647
 -- @tparam[opt] table opts timeout_ms (60000), interval_ms between looks (500, growing to 5000)
 -- @treturn table|nil the record; after the timeout nil and a Timeout error with the record in `last`
 function Tracker:wait(sid, opts)
+    options.check_self(self, class, "tracker:wait(sid)", 2)
     check_text("the sid of a message", sid)
     opts = options.check(opts, WAIT_OPTIONS, 2)
     local timeout_ms = opts.timeout_ms or WAIT_TIMEOUT_MS
@@ -312,6 +319,7 @@ local CONCURRENCY = 10 -- a job for the background leaves room for others
 -- @tparam[opt] table opts limit (100): how many at most; optout (a ledger, which learns of error 21610)
 -- @treturn table|nil looked, changed, terminal, missing, silent, and failed: errors by sid
 function Tracker:reconcile(opts)
+    options.check_self(self, class, "tracker:reconcile()", 2)
     opts = options.check(opts, RECONCILE_OPTIONS, 2)
     local limit = opts.limit or LIMIT
     check_whole("option 'limit'", limit, 1, LIMIT_MOST, 2)
@@ -339,6 +347,7 @@ end
 -- @tparam number before_s Unix seconds
 -- @treturn number|nil how many messages
 function Tracker:purge(before_s)
+    options.check_self(self, class, "tracker:purge(before_s)", 2)
     check_whole("before_s", before_s, 0, TIME_MOST_S, 2)
     return records.purge(self.store, before_s)
 end

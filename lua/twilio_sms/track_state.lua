@@ -182,6 +182,32 @@ function M.join(a, b)
     return out
 end
 
+-- The same report with the source of an entry that is known and says the same in the same second.
+local function with_known_source(report, known)
+    local entry = report.timeline[1]
+    for _, old in ipairs(known.timeline) do
+        local same = not comes_before(old, entry) and not comes_before(entry, old)
+        if same and old.at == entry.at and old.source ~= entry.source then
+            local out = {}
+            for name, value in pairs(report) do
+                out[name] = value
+            end
+            out.timeline = { old }
+            return out
+        end
+    end
+    return report
+end
+
+--- What is known after a report. As join; but of what was heard twice in one second, the source that came
+-- first stays: Unix seconds cannot tell.
+-- @tparam table known a state
+-- @tparam table report what M.of has answered
+-- @treturn table
+function M.learn(known, report)
+    return M.join(known, with_known_source(report, known))
+end
+
 --- Since when a message has its status.
 -- @treturn number Unix seconds
 function M.since(state)

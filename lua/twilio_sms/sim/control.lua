@@ -41,7 +41,9 @@ ROUTES["POST /_sim/inbound"] = function(sim, request)
     if not opts.from or not opts.to then
         return refuse(400, "From and To are required")
     end
-    return answer(202, json.map { message_sid = sim:inbound(opts) })
+    local sid, is_told = sim:inbound(opts)
+    local hint = not is_told and "nobody is told: there is no inbound_url" or nil
+    return answer(202, json.map { message_sid = sid, message = hint })
 end
 
 ROUTES["POST /_sim/inbound_url"] = function(sim, request)

@@ -33,6 +33,10 @@ local M = {
 local Sim = {}
 local class = { __index = Sim, __name = "twilio_sms.sim.server" }
 
+function class.__tostring()
+    return class.__name
+end
+
 local OPTIONS = {
     account_sid = "string", auth_token = "string", api_keys = "table",
     seed = "number", script = "table", numbers = "table", service_number = "string", marker = "string",
@@ -291,16 +295,19 @@ end
 -- @tparam table opts from, to, body (default: empty), media (a list of URLs), messaging_service_sid,
 -- opt_out_type ("STOP", "START" or "HELP"), params (more of the webhook by name, such as FromCountry)
 -- @treturn string the message's sid
+-- @treturn boolean whether there is a URL to tell of it
 function Sim:inbound(opts)
+    options.check_self(self, class, "sim:inbound{...}", 2)
     options.check(opts, INBOUND, 2)
     if not opts or not opts.from or not opts.to then
         error("a person's message needs from and to", 2)
     end
     self.carrier:advance(now(self))
-    return self.conversation:receive({
+    local message = self.conversation:receive({
         From = opts.from, To = opts.to, Body = opts.body, MessagingServiceSid = opts.messaging_service_sid,
         MediaUrl = opts.media and #opts.media > 0 and opts.media or nil, OptOutType = opts.opt_out_type,
-    }, opts.params).sid
+    }, opts.params)
+    return message.sid, self.conversation.url ~= nil
 end
 
 --- Changes `inbound_url`, for a program that knows its port only when it runs.
@@ -342,11 +349,12 @@ end
 class.__close = Sim.close
 
 --- Runs a simulator until standard input ends, so that it never outlives the program that started it.
+-- When it cannot start, it says why in one line, and ends the program with status 1.
 -- @tparam table opts as for `new`; without ca_file and certificate_file the CA's certificate goes into a file
 -- that is removed at the end
 function M.run(opts)
     local own_file
-    opts = opts or {}
+    opts = options.check(opts, OPTIONS, 2)
     if opts.tls ~= false and not opts.ca_file and not opts.certificate_file then
         own_file = os.tmpname()
     end
@@ -356,7 +364,9 @@ function M.run(opts)
     end
     local sim, err = M.new(settings)
     if not sim then
-        error(tostring(err), 0)
+        os.remove(own_file or "")
+        io.stderr:write("the simulator cannot start: ", tostring(err), "\n")
+        os.exit(1, true)
     end
     print(("ready port=%d ca_file=%s"):format(sim:port(), sim:ca_file()))
     io.stdout:flush()
