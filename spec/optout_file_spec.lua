@@ -92,6 +92,19 @@ describe("CSV", function()
         end
     end)
 
+    it("is an error when nothing of it can be taken", function()
+        local ledger = require("twilio_sms.optout").new {}
+        for _, text in ipairs { "", "phone\n+15551234567\n", "number;at\n+15551234567;1\n", "list.csv" } do
+            local report, err = ledger:import(text, "csv")
+            assert.is_nil(report)
+            assert.equal("MessageError.InvalidRequest", err.type)
+            assert.truthy(err.message:find("the first line must name the columns", 1, true))
+        end
+        assert.is_nil((ledger:import("{nonsense", "json")))
+        local report = assert(ledger:import("number\nnonsense\n+15551234567\n", "csv"))
+        assert.same({ 2, 1, 1 }, { report.rows, report.changed, #report.refused })
+    end)
+
     it("says of each row that it refuses the line and why", function()
         local rows, refused = read(table.concat({
             "number,scope,state,at,note",

@@ -1,4 +1,5 @@
 --- Takes states of the opt-out list in from files and gives them out.
+local core = require "twilio_sms.core"
 local file = require "twilio_sms.optout_file"
 local list = require "twilio_sms.optout_list"
 local write = require "twilio_sms.optout_write"
@@ -57,8 +58,18 @@ local function each_of(rows)
     end
 end
 
+-- A source of which nothing can be taken is another file than was meant.
+local function check_report(report)
+    if report.rows > 0 and #report.refused == report.rows then
+        local first = report.refused[1]
+        local why = "nothing of it can be taken; line %d: %s"
+        return nil, core.error("InvalidRequest", why:format(first.line, first.why)), report
+    end
+    return report
+end
+
 --- Takes states in. One that is older than what is known is left out.
--- @treturn table|nil rows, changed, same, older, refused
+-- @treturn table|nil rows, changed, same, older, refused; or nil, an error and what was done until then
 function M.import(store, account, source, format, now, all_or_nothing)
     local report = { rows = 0, changed = 0, same = 0, older = 0, refused = {} }
     local next_row = file.rows(source, format, now)
@@ -76,7 +87,7 @@ function M.import(store, account, source, format, now, all_or_nothing)
             return nil, err, report
         end
     until #rows < BATCH
-    return report
+    return check_report(report)
 end
 
 --- Gives all states out.
