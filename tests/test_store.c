@@ -553,7 +553,8 @@ static int write_once(void)
 
 static void test_opening_twice_keeps_the_locks(void **state)
 {
-    tsms_store *store = store_open();
+    inherited = store_open(); /* where the child, which does not free it, still reaches it */
+    tsms_store *store = inherited;
     store_put(store, "k", "first");
     sqlite3 *writer = store_sql_open();
     assert_int_equal(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
