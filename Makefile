@@ -225,7 +225,7 @@ ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-p
 sanitize: ## unit and integration tests under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' \
 	  EXTRA_LDFLAGS='$(ASAN)' sanitize-run
-.PHONY: sanitize-run tsan-run coverage-run torture-run
+.PHONY: sanitize-run tsan-run coverage-run coverage-report torture-run
 sanitize-run: $(TESTS) $(INTEG) $(FUZZERS)
 	@tests/run.sh $(BUILD) c corpus integration
 tsan: ## the tests that use threads under ThreadSanitizer
@@ -250,8 +250,11 @@ coverage-run:
 	@find $(BUILD) -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) --no-print-directory build-tests $(BUILD)/tests/torture
 	@rm -rf $(BUILD)/lua_coverage && mkdir -p $(BUILD)/lua_coverage
-	@LUA_COVERAGE=$(abspath $(BUILD))/lua_coverage LUA_INIT_5_4=@$(CURDIR)/tests/coverage.lua \
-	  tests/run.sh $(BUILD) c corpus integration lua && $(BUILD)/tests/torture > /dev/null
+	@$(CC) -std=c11 $(WARN) -O2 -fPIC -shared $(call pkg,--cflags lua5.4) tests/line_hook.c -o $(BUILD)/lua5.4/line_hook.so
+	@status=0; LUA_COVERAGE=$(abspath $(BUILD))/lua_coverage LUA_INIT_5_4='pcall(require, "line_hook")' \
+	  tests/run.sh $(BUILD) c corpus integration lua || status=$$?; $(BUILD)/tests/torture > /dev/null || status=$$?; \
+	  $(MAKE) --no-print-directory coverage-report && exit $$status
+coverage-report:
 	@lua5.4 tests/coverage.lua $(BUILD)/lua_coverage $(BUILD)
 	@gcovr --root . --filter 'csrc/' --exclude-directories '.*obj/luajit' --sort-percentage --print-summary $(BUILD)
 FUZZ_SECONDS ?= 20
