@@ -342,14 +342,17 @@ describe("twilio_sms.sim.carrier", function()
         local made = 0
         local function work()
             local steps = 0
-            debug.sethook(function()
+            local co = coroutine.create(function() -- a hook belongs to one coroutine
+                for _ = 1, 200 do
+                    made = made + 1
+                    c:create { To = A, From = "12345", Body = "Message " .. made }
+                end
+            end)
+            debug.sethook(co, function()
                 steps = steps + 1
             end, "", 100)
-            for _ = 1, 200 do
-                made = made + 1
-                c:create { To = A, From = "12345", Body = "Message " .. made }
-            end
-            debug.sethook()
+            assert(coroutine.resume(co))
+            debug.sethook(co)
             return steps
         end
         if rawget(_G, "jit") then
