@@ -15,6 +15,7 @@ describe("a STOP wins over a message that", function()
                 { on = "send", body = "^429", action = "status", status = 429, retry_after = 0 },
                 { on = "send", body = "^unsent", action = "drop_before" },
                 { on = "send", body = "^lost", times = 1, action = "drop_after" },
+                { on = "send", body = "^slow", action = "delay", delay_ms = 200 },
             },
         ]]
         stops = 0
@@ -176,7 +177,7 @@ describe("a STOP wins over a message that", function()
 
     describe("is being scheduled while the STOP arrives", function()
         local SCHEDULED = {
-            to = PERSON, body = "tomorrow", messaging_service_sid = simulator.SERVICE_SID,
+            to = PERSON, body = "slow", messaging_service_sid = simulator.SERVICE_SID,
             send_at = os.time() + 86400,
         }
 
