@@ -42,7 +42,7 @@ CORE_SRC  := $(filter-out $(SRV_SRC) $(STO_SRC),$(wildcard csrc/base/*.c csrc/co
 BIND_SRV  := $(wildcard csrc/bind/lua_server*.c)
 BIND_STO  := $(wildcard csrc/bind/lua_store*.c)
 BIND_SRC  := $(filter-out $(BIND_SRV) $(BIND_STO),$(wildcard csrc/bind/*.c))
-LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/resty/*.lua)
+LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/twilio_sms/*/*/*.lua lua/resty/*.lua)
 
 core_o    := $(CORE_SRC:csrc/%.c=$(OBJ)/%.o)
 srv_o     := $(SRV_SRC:csrc/%.c=$(OBJ)/%.o)
@@ -218,6 +218,16 @@ test-lua: all ## the Lua specs only, on both Luas
 	@tests/run.sh $(BUILD) lua
 test-integration: all $(INTEG) ## the tests against a real TLS server only
 	@tests/run.sh $(BUILD) integration
+
+.PHONY: conformance simulate
+conformance: all ## unmodified Twilio SDKs and this client against the simulator, field by field
+	@tests/deps.sh test
+	@tests/conformance/run.sh $(BUILD)
+SEEDS ?= 200
+SIMULATE_ARGS = $(if $(SEED),SEED=$(SEED),SEEDS=$(SEEDS)) $(foreach v,FIRST WITHOUT CLIENTS MESSAGES LOG UNTIL,\
+                $(if $($(v)),$(v)=$($(v))))
+simulate: all ## SEEDS (200) virtual hours of chance and faults; all properties checked after every event
+	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/simulate.lua $(SIMULATE_ARGS)
 
 # Suites with a build of their own.
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

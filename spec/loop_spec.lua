@@ -221,4 +221,246 @@ describe("the loop", function()
         end)
         assert.equal(100000, count)
     end)
+
+    it("may sleep outside of a loop on a drive, which is stepped meanwhile", function()
+        local drive = { time_ms = 100, steps = {} }
+        function drive:now_ms()
+            return self.time_ms
+        end
+        function drive:step(ms)
+            self.steps[#self.steps + 1] = ms
+            self.time_ms = self.time_ms + math.min(ms, 40) -- there was news
+        end
+        assert.equal(100, loop.now_ms(drive))
+        loop.sleep(100, drive)
+        assert.is_false(loop.wait_for("token", 50, drive))
+        assert.same({ 100, 60, 20, 50, 10 }, drive.steps)
+        drive.closed = true
+        drive.time_ms = nil
+        loop.sleep(0, drive)
+        assert.truthy(math.abs(loop.now_ms(drive) - core.now_ms()) < 60000)
+    end)
+end)
+
+describe("a loop with a clock of its own", function()
+    local now_ms, own
+
+    before_each(function()
+        now_ms = 1000
+        own = loop.new { now_ms = function() return now_ms end }
+    end)
+
+    -- Moves the clock to each moment at which something is due.
+    local function run(until_ms)
+        while own:is_ready() or (own:due_ms() or until_ms + 1) <= until_ms do
+            if not own:is_ready() then
+                now_ms = own:due_ms()
+            end
+            own:turn()
+        end
+        now_ms = until_ms
+    end
+
+    it("sleeps by its clock, without waiting", function()
+        local seen = {}
+        own:spawn(function(name)
+            assert.is_true(loop.inside())
+            seen[#seen + 1] = name .. loop.now_ms()
+            loop.sleep(3600000)
+            seen[#seen + 1] = name .. loop.now_ms()
+        end, "a")
+        own:spawn(function()
+            loop.sleep(500)
+            seen[#seen + 1] = "b" .. loop.now_ms()
+        end)
+        assert.is_true(own:is_ready())
+        assert.is_nil(own:due_ms())
+        own:turn()
+        assert.is_false(own:is_ready())
+        assert.equal(1500, own:due_ms())
+        own:turn()
+        assert.same({ "a1000" }, seen)
+        run(10000000)
+        assert.same({ "a1000", "b1500", "a3601000" }, seen)
+        assert.is_false(loop.inside())
+    end)
+
+    it("resumes each but once in a turn", function()
+        local turns = 0
+        own:spawn(function()
+            for _ = 1, 3 do
+                turns = turns + 1
+                loop.sleep(0)
+            end
+        end)
+        own:turn()
+        assert.equal(1, turns)
+        own:turn()
+        assert.equal(2, turns)
+    end)
+
+    it("is woken from outside, also by code of another loop", function()
+        local woken = {}
+        for i = 1, 3 do
+            own:spawn(function()
+                woken[i] = loop.wait_for("token", 60000)
+            end)
+        end
+        own:turn()
+        loop.run(function() loop.wake("token") end)
+        own:turn()
+        assert.same({ true, true, true }, woken)
+        assert.is_nil(own:due_ms())
+    end)
+
+    it("keeps the order in which coroutines came to wait or to sleep", function()
+        local order = {}
+        local function note(name)
+            order[#order + 1] = name
+        end
+        for i = 1, 50 do
+            own:spawn(function()
+                loop.wait_for("token", 1000)
+                note("woken " .. i)
+                loop.sleep(100)
+                note("slept " .. i)
+            end)
+        end
+        own:turn()
+        loop.wake("token")
+        run(5000)
+        for i = 1, 50 do
+            assert.equal("woken " .. i, order[i])
+            assert.equal("slept " .. i, order[50 + i])
+        end
+    end)
+
+    it("does not confuse who waited too long with who still waits", function()
+        local seen = {}
+        for i, ms in ipairs { 100, 300, 200 } do
+            own:spawn(function() seen[i] = loop.wait_for("token", ms) end)
+        end
+        own:turn()
+        now_ms = 1200
+        own:turn()
+        assert.same({ [1] = false, [3] = false }, seen)
+        loop.wake("token")
+        loop.wake("token")
+        own:turn()
+        assert.same({ false, true, false }, seen)
+        assert.is_nil(own:due_ms())
+    end)
+
+    it("turns inside of another loop", function()
+        local seen = {}
+        own:spawn(function()
+            seen[#seen + 1] = loop.now_ms()
+            loop.spawn(function() seen[#seen + 1] = "spawned" end)
+        end)
+        loop.run(function()
+            own:turn()
+            own:turn()
+            assert.is_true(loop.inside())
+            seen[#seen + 1] = loop.now_ms() == 1000
+            loop.sleep(1)
+        end)
+        assert.same({ 1000, "spawned", false }, seen)
+    end)
+
+    it("lends itself to code that is no coroutine", function()
+        local ran = false
+        assert.same({ "a", 1000, false }, {
+            own:call(function(text)
+                loop.spawn(function() ran = true end)
+                return text, loop.now_ms(), loop.inside()
+            end, "a"),
+        })
+        own:turn()
+        assert.is_true(ran)
+        local problem = {}
+        local ok, err = pcall(own.call, own, error, problem)
+        assert.same({ false, problem }, { ok, err })
+        assert.has_error(function() loop.spawn(function() end) end)
+    end)
+
+    it("goes on after an error in one of its coroutines", function()
+        local ran = false
+        own:spawn(function() error "went wrong" end)
+        own:spawn(function() ran = true end)
+        local ok, err = pcall(own.turn, own)
+        assert.is_false(ok)
+        assert.matches("went wrong", err)
+        assert.is_false(loop.inside())
+        own:turn()
+        assert.is_true(ran)
+    end)
+
+    it("cannot be turned by its own coroutines, nor can loop.run begin in one", function()
+        local turned, began
+        own:spawn(function()
+            turned = select(2, pcall(own.turn, own))
+            began = select(2, pcall(loop.run, function() end))
+        end)
+        own:turn()
+        assert.matches("cannot turn it", turned)
+        assert.matches("running already", began)
+    end)
+
+    it("lets only its coroutines wait", function()
+        assert.has_error(function() loop.wait("token", {}) end)
+        assert.has_error(function() own:call(loop.wait, "token", {}) end)
+    end)
+
+    it("takes no other options", function()
+        assert.has_error(function() loop.new { clock = os.time } end)
+        assert.has_error(function() loop.new { now_ms = 5 } end)
+    end)
+
+    it("leaves nothing behind when it is dropped", function()
+        local dropped = setmetatable({}, { __mode = "k" })
+        do
+            local other = loop.new { now_ms = function() return 0 end }
+            other:spawn(function() loop.wait_for("never", 1000) end)
+            other:turn()
+            dropped[other] = true
+        end
+        collectgarbage()
+        collectgarbage()
+        assert.is_nil(next(dropped))
+        loop.wake("never")
+    end)
+end)
+
+describe("drives in loop.run", function()
+    -- What has to be stepped: each step is noted.
+    local function drive(name, steps, timeout_ms)
+        return {
+            step = function(_, ms) steps[#steps + 1] = name .. ms end,
+            timeout_ms = function() return timeout_ms end,
+            pollfd = function() end,
+        }
+    end
+
+    it("are stepped in the order in which somebody began to wait, each once a turn", function()
+        local steps = {}
+        loop.run(function()
+            for i = 1, 4 do
+                loop.spawn(function() loop.wait(i, drive("d" .. i .. ":", steps, 5)) end)
+            end
+            loop.sleep(0)
+            loop.sleep(0)
+            steps[#steps + 1] = "|"
+            loop.wake(2)
+            loop.sleep(0)
+            loop.sleep(0)
+            steps[#steps + 1] = "|"
+            for _, i in ipairs { 1, 3, 4 } do
+                loop.wake(i)
+            end
+        end)
+        local text = table.concat(steps, " ")
+        local first, second = text:match "^(.-) | (.-) |"
+        assert.truthy(first:find("d1:0 d2:0 d3:0 d4:0", 1, true), text)
+        assert.truthy(second:find("d1:0 d4:0 d3:0", 1, true), text) -- the last takes the place of the second
+    end)
 end)

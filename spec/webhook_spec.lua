@@ -290,6 +290,27 @@ describe("twilio_sms.webhook", function()
         core.time_ms = time_ms -- luacheck: ignore 122
     end)
 
+    it("goes by the clock that it is given, and so does its opt-out list", function()
+        local now_s = 1700000000.5
+        local function clock()
+            return now_s
+        end
+        local learning = new { store = memory.new(), clock = clock }
+        learning:handle(twilio.request(twilio.inbound { Body = "STOP" }))
+        local _, entry = learning.ledger:list()()
+        assert.same({ "opted_out", 1700000000 }, { entry.state, entry.at })
+
+        local forgetful = new { optout = false, replay_window_ms = 60000, clock = clock }
+        local function is_repeated()
+            return select(2, forgetful:handle(twilio.request(twilio.inbound()))).repeated
+        end
+        assert.is_nil(is_repeated())
+        now_s = now_s + 50
+        assert.is_true(is_repeated())
+        now_s = now_s + 20
+        assert.is_nil(is_repeated())
+    end)
+
     it("wants to know where to write STOPs down", function()
         local receiver, err = webhook.new { account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN }
         assert.is_nil(receiver)

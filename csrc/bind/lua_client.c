@@ -2,31 +2,33 @@
  * hooks are Lua's. */
 #include "lua_client.h"
 
-#include "../twilio_sms.h"
+#include "../drive/clock.h"
 #include "lua_config.h"
 #include "lua_error.h"
+#include "lua_machine.h"
 #include "lua_request.h"
 #include "lua_result.h"
+#include "lua_tap.h"
 
 #define CLIENT_CLASS "twilio_sms.core.client"
 
-typedef struct handle {
-    tsms_config *config; /* while the client is being made */
-    tsms_client *client; /* NULL when closed */
-    tsms_result *result; /* while it is being turned into Lua values */
-} handle;
+typedef tsms__lua_client handle;
 
 static int client_close(lua_State *L)
 {
     handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
     tsms_config_free(self->config);
     tsms_result_free(self->result);
+    if (self->client != NULL) {
+        tsms__free(&self->client->mem, self->tapped);
+        tsms__buf_free(&self->body);
+    }
     tsms_client_free(self->client);
     *self = (handle){0};
     return 0;
 }
 
-static handle *check_open(lua_State *L)
+tsms__lua_client *tsms__lua_check_client(lua_State *L)
 {
     handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
     if (self->client == NULL) {
@@ -35,14 +37,34 @@ static handle *check_open(lua_State *L)
     return self;
 }
 
-/* client(options, from_env): a client, or nil and an error. */
-static int client_new(lua_State *L)
+/* A client that steps by itself. */
+static handle *check_driven(lua_State *L)
+{
+    handle *self = tsms__lua_check_client(L);
+    if (self->machine) {
+        luaL_error(L, "a machine has no driver: use next and finish");
+    }
+    return self;
+}
+
+static tsms__now moment(const handle *self)
+{
+    return self->machine ? self->now : tsms__clock_now();
+}
+
+static tsms_status make_client(handle *self, tsms_error *err)
+{
+    return self->machine ? tsms__client_new(self->config, tsms__clock_seed(), &self->client, err)
+                         : tsms_client_new(self->config, &self->client, err);
+}
+
+static int make(lua_State *L, bool machine)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     bool from_env = lua_toboolean(L, 2);
     lua_settop(L, 1);
     handle *self = lua_newuserdatauv(L, sizeof *self, 0);
-    *self = (handle){0};
+    *self = (handle){.machine = machine};
     luaL_getmetatable(L, CLIENT_CLASS);
     lua_setmetatable(L, -2);
     tsms_error err;
@@ -54,11 +76,26 @@ static int client_new(lua_State *L)
         status = tsms__lua_read_config(L, 1, self->config, &err);
     }
     if (status == TSMS_OK) {
-        status = tsms_client_new(self->config, &self->client, &err);
+        status = make_client(self, &err);
+    }
+    if (status == TSMS_OK) {
+        tsms__buf_init(&self->body, &self->client->mem);
     }
     tsms_config_free(self->config);
     self->config = NULL;
     return status == TSMS_OK ? 1 : tsms__lua_fail(L, status, &err);
+}
+
+/* client(options, from_env): a client that libcurl drives, or nil and an error. */
+static int client_new(lua_State *L)
+{
+    return make(L, false);
+}
+
+/* machine(options, from_env): a client without driver; both of its clocks stand at 0. */
+static int machine_new(lua_State *L)
+{
+    return make(L, true);
 }
 
 /* client:submit(operation, fields): the call's id, or nil and an error. */
@@ -69,7 +106,7 @@ static int client_submit(lua_State *L)
         TSMS_OPERATIONS(X)
 #undef X
             NULL};
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     int operation = luaL_checkoption(L, 2, NULL, operations);
     luaL_checktype(L, 3, LUA_TTABLE);
     tsms__lua_request request;
@@ -77,7 +114,7 @@ static int client_submit(lua_State *L)
     uint64_t id = 0;
     tsms_status status = tsms__lua_read_request(L, 3, (tsms_operation)operation, &request, &err);
     if (status == TSMS_OK) {
-        status = tsms_client_submit(self->client, &request.request, &id, &err);
+        status = tsms__client_submit(self->client, &request.request, moment(self), &id, &err);
     } else {
         err.outcome = TSMS_OUTCOME_NOT_SENT;
     }
@@ -91,7 +128,7 @@ static int client_submit(lua_State *L)
 /* client:step(timeout_ms): -1 waits as long as something is under way. */
 static int client_step(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = check_driven(L);
     tsms_client_step(self->client, (int)tsms__lua_check_int(L, 2, -1, INT32_MAX));
     return 0;
 }
@@ -99,7 +136,7 @@ static int client_step(lua_State *L)
 /* client:result(): id and the call's values, or nothing. */
 static int client_result(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     tsms_result_free(self->result);
     self->result = tsms_client_result(self->client);
     if (self->result == NULL) {
@@ -129,7 +166,7 @@ static void set_int(lua_State *L, const char *name, int64_t value)
 /* client:check(): the id and the question, or nothing. */
 static int client_check(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     tsms_check check;
     if (!tsms_client_check(self->client, &check)) {
         return 0;
@@ -156,34 +193,34 @@ static uint64_t check_id(lua_State *L, int arg)
 static int client_answer(lua_State *L)
 {
     static const char *const verdicts[] = {"allow", "deny", "defer", NULL};
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     uint64_t id = check_id(L, 2);
     int verdict = luaL_checkoption(L, 3, NULL, verdicts);
     tsms_str reason;
     reason.ptr = luaL_optlstring(L, 4, "", &reason.len);
     int64_t defer_ms = lua_isnoneornil(L, 5) ? 0 : tsms__lua_check_int(L, 5, 0, INT64_C(1) << 53);
-    lua_pushboolean(L,
-                    tsms_client_answer(self->client, id, (tsms_verdict)verdict, reason, defer_ms));
+    lua_pushboolean(L, tsms__client_answer(self->client, id, (tsms_verdict)verdict, reason,
+                                           defer_ms, moment(self)));
     return 1;
 }
 
 static int client_cancel(lua_State *L)
 {
-    handle *self = check_open(L);
-    lua_pushboolean(L, tsms_client_cancel(self->client, check_id(L, 2)));
+    handle *self = tsms__lua_check_client(L);
+    lua_pushboolean(L, tsms__client_cancel(self->client, check_id(L, 2), moment(self)));
     return 1;
 }
 
 static int client_set_checks(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     tsms_client_set_checks(self->client, lua_toboolean(L, 2));
     return 0;
 }
 
 static int client_pollfd(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = check_driven(L);
     tsms__lua_push_int(L, tsms_client_pollfd(self->client));
     return 1;
 }
@@ -191,15 +228,22 @@ static int client_pollfd(lua_State *L)
 /* client:timeout_ms(): -1 for never. */
 static int client_timeout_ms(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = check_driven(L);
     tsms__lua_push_int(L, tsms_client_timeout_ms(self->client));
+    return 1;
+}
+
+/* client:now_ms(): monotonic milliseconds, on the clock of its driver. */
+static int client_now_ms(lua_State *L)
+{
+    tsms__lua_push_int(L, moment(tsms__lua_check_client(L)).mono_ms);
     return 1;
 }
 
 /* client:event(): the oldest event as a table, or nothing. */
 static int client_event(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     tsms_event event;
     if (!tsms_client_event(self->client, &event)) {
         return 0;
@@ -230,7 +274,7 @@ static int client_event(lua_State *L)
 
 static int client_stats(lua_State *L)
 {
-    handle *self = check_open(L);
+    handle *self = tsms__lua_check_client(L);
     tsms_stats stats;
     tsms_client_stats(self->client, &stats);
     lua_createtable(L, 0, 20);
@@ -262,6 +306,7 @@ void tsms__lua_open_client(lua_State *L)
                                        {"check", client_check},
                                        {"close", client_close},
                                        {"event", client_event},
+                                       {"now_ms", client_now_ms},
                                        {"pollfd", client_pollfd},
                                        {"result", client_result},
                                        {"set_checks", client_set_checks},
@@ -270,8 +315,12 @@ void tsms__lua_open_client(lua_State *L)
                                        {"submit", client_submit},
                                        {"timeout_ms", client_timeout_ms},
                                        {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"client", client_new}, {"machine", machine_new}, {NULL, NULL}};
     tsms__lua_class(L, CLIENT_CLASS, methods, meta);
-    lua_pop(L, 1);
-    lua_pushcfunction(L, client_new);
-    lua_setfield(L, -2, "client");
+    lua_getfield(L, -1, "__index");
+    tsms__lua_add_machine(L);
+    tsms__lua_add_tap(L);
+    lua_pop(L, 2);
+    tsms__lua_setfuncs(L, functions);
 }

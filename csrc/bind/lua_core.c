@@ -5,6 +5,7 @@
 #include "lua_json.h"
 #include "lua_poll.h"
 #include "lua_post.h"
+#include "lua_shared.h"
 #include "lua_signature.h"
 #include "lua_text.h"
 #include "lua_twiml.h"
@@ -22,6 +23,7 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_twiml(L);
     tsms__lua_open_json(L);
     tsms__lua_open_post(L);
+    tsms__lua_open_shared(L);
     lua_pushstring(L, tsms_version());
     lua_setfield(L, -2, "version");
     return 1;

@@ -79,6 +79,17 @@ static tsms_status read_time(lua_State *L, const char *name, int64_t *out, tsms_
     return status;
 }
 
+/* In C a number of 0 says that a parameter is not given. Given as 0 it must not count as that: a
+ * message for 1970 is not one for now. */
+static tsms_status refuse_zero(tsms_status status, int64_t value, const char *name, tsms_error *err)
+{
+    if (status != TSMS_OK || value != 0) {
+        return status;
+    }
+    return tsms__error_set(err, TSMS_KIND_INVALID_REQUEST,
+                           "%s: 0 is no value for it; leave it out for none", name);
+}
+
 /* The value on top goes into the field that param describes. */
 static tsms_status read_param(lua_State *L, const tsms__param *param, tsms__lua_request *out,
                               tsms_error *err)
@@ -101,9 +112,11 @@ static tsms_status read_param(lua_State *L, const tsms__param *param, tsms__lua_
     case TSMS__PARAM_INT:
         status = read_int(L, param->name, INT32_MAX, &value, err);
         *(int *)field = (int)value;
-        return status;
+        return refuse_zero(status, value, param->name, err);
     case TSMS__PARAM_TIME:
-        return read_time(L, param->name, field, err);
+        status = read_time(L, param->name, &value, err);
+        *(int64_t *)field = value;
+        return refuse_zero(status, value, param->name, err);
     }
     return status;
 }

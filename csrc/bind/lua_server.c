@@ -167,6 +167,20 @@ static int server_ca_file(lua_State *L)
     return 1;
 }
 
+/* server:open_proxy([port]): the port of the CONNECT proxy, or nil and an error. */
+static int server_open_proxy(lua_State *L)
+{
+    tsms_server *server = check_server(L);
+    int port = lua_isnoneornil(L, 2) ? 0 : (int)tsms__lua_check_int(L, 2, 0, 65535);
+    tsms_error err;
+    tsms_status status = tsms_server_open_proxy(server, port, &err);
+    if (status != TSMS_OK) {
+        return tsms__lua_fail(L, status, &err);
+    }
+    tsms__lua_push_int(L, tsms_server_proxy_port(server));
+    return 1;
+}
+
 /* server:step(timeout_ms): -1 waits for a request without end. */
 static int server_step(lua_State *L)
 {
@@ -266,6 +280,7 @@ static void open_server_class(lua_State *L)
                                        {"connections", server_connections},
                                        {"events", server_events},
                                        {"next", server_next},
+                                       {"open_proxy", server_open_proxy},
                                        {"pollfd", server_pollfd},
                                        {"port", server_port},
                                        {"signalled", server_signalled},

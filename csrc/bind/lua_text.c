@@ -39,7 +39,8 @@ static int text_segments(lua_State *L)
     return 1;
 }
 
-/* The buffers of form_decode, owned by a userdata because building tables may raise. */
+/* The buffers of form_decode, owned by a userdata because building tables may raise. One for all
+ * calls: a finalizer for each would cost more than the decoding. */
 typedef struct form_buffers {
     tsms_buf name, value;
 } form_buffers;
@@ -54,28 +55,56 @@ static int form_gc(lua_State *L)
     return 0;
 }
 
+enum { FORM_KEPT = 4096 }; /* bytes of a buffer that are worth keeping */
+
+static void shrink(tsms_buf *buf)
+{
+    if (buf->cap > FORM_KEPT) {
+        tsms__buf_free(buf);
+    }
+}
+
+static void push_buf(lua_State *L, const tsms_buf *buf)
+{
+    lua_pushlstring(L, buf->ptr != NULL ? buf->ptr : "", buf->len);
+}
+
+/* form_decode(text, flat): a list of { name, value }; when flat is true, a list of names and values
+ * in turn, which is a third of the work. */
 static int text_form_decode(lua_State *L)
 {
     tsms_str rest = check_str(L, 1);
+    form_buffers *buffers = lua_touserdata(L, lua_upvalueindex(1));
+    tsms__buf_clear(&buffers->name);
+    tsms__buf_clear(&buffers->value);
+    bool flat = lua_toboolean(L, 2);
+    lua_createtable(L, 8, 0);
+    for (int i = 1; tsms__form_next(&rest, &buffers->name, &buffers->value); i++) {
+        if (!flat) {
+            lua_createtable(L, 2, 0);
+        }
+        push_buf(L, &buffers->name);
+        lua_rawseti(L, -2, flat ? 2 * i - 1 : 1);
+        push_buf(L, &buffers->value);
+        lua_rawseti(L, -2, flat ? 2 * i : 2);
+        if (!flat) {
+            lua_rawseti(L, -2, i);
+        }
+    }
+    bool failed = buffers->name.failed || buffers->value.failed;
+    shrink(&buffers->name);
+    shrink(&buffers->value);
+    return failed ? luaL_error(L, "not enough memory") : 1;
+}
+
+static void push_form_decode(lua_State *L)
+{
     form_buffers *buffers = lua_newuserdatauv(L, sizeof *buffers, 0);
     tsms__buf_init(&buffers->name, &tsms__mem_libc);
     tsms__buf_init(&buffers->value, &tsms__mem_libc);
     luaL_getmetatable(L, FORM_CLASS);
     lua_setmetatable(L, -2);
-    lua_newtable(L);
-    for (int i = 1; tsms__form_next(&rest, &buffers->name, &buffers->value); i++) {
-        lua_createtable(L, 2, 0);
-        lua_pushlstring(L, buffers->name.ptr != NULL ? buffers->name.ptr : "", buffers->name.len);
-        lua_rawseti(L, -2, 1);
-        lua_pushlstring(L, buffers->value.ptr != NULL ? buffers->value.ptr : "",
-                        buffers->value.len);
-        lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, i);
-    }
-    if (buffers->name.failed || buffers->value.failed) {
-        return luaL_error(L, "not enough memory");
-    }
-    return 1;
+    lua_pushcclosure(L, text_form_decode, 1);
 }
 
 static int text_mask(lua_State *L)
@@ -97,7 +126,6 @@ void tsms__lua_open_text(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", form_gc}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"segments", text_segments},
-                                         {"form_decode", text_form_decode},
                                          {"mask", text_mask},
                                          {"is_terminal", text_is_terminal},
                                          {NULL, NULL}};
@@ -105,4 +133,6 @@ void tsms__lua_open_text(lua_State *L)
     tsms__lua_setfuncs(L, meta);
     lua_pop(L, 1);
     tsms__lua_setfuncs(L, functions);
+    push_form_decode(L);
+    lua_setfield(L, -2, "form_decode");
 }

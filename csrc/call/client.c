@@ -55,6 +55,7 @@ static tsms_status allocate_parts(tsms_client *client, tsms_error *err)
     tsms__buf_init(&client->origin, &client->mem);
     tsms__buf_init(&client->callback, &client->mem);
     tsms__timers_init(&client->timers, &client->mem);
+    tsms__tap_init(&client->tap, &client->mem);
     tsms_status status =
         tsms__region_open(config->shared, config->account_sid, &client->region, err);
     if (status != TSMS_OK) {
@@ -153,6 +154,7 @@ void tsms__client_free(tsms_client *client)
     tsms__queue_free(client->queue);
     tsms__events_free(client->events);
     tsms__free(&client->mem, client->claims);
+    tsms__tap_set(&client->tap, false);
     tsms__buf_free(&client->origin);
     tsms__buf_free(&client->callback);
     tsms__hmac_free(client->ref_key);
@@ -199,6 +201,12 @@ static tsms__call *call_find(const tsms_client *client, uint64_t id)
         return NULL;
     }
     return client->slots[slot];
+}
+
+tsms__call *tsms__client_on_wire(const tsms_client *client, uint64_t call_id)
+{
+    tsms__call *call = call_find(client, call_id);
+    return call != NULL && call->phase == TSMS__PHASE_WIRE ? call : NULL;
 }
 
 size_t tsms__client_waiting(const tsms_client *client)

@@ -8,6 +8,7 @@
 #include "call.h"
 #include "event.h"
 #include "shared.h"
+#include "tap.h"
 #include "timers.h"
 
 /* A doubly linked list of calls; a call is in at most one. */
@@ -32,6 +33,7 @@ struct tsms_client {
     tsms__rand rand;
     tsms__events *events;
     tsms__claims *claims;
+    tsms__tap tap;
     tsms_buf origin;     /* "https://api.twilio.com", ends in NUL */
     tsms__hmac *ref_key; /* of the option callback_ref.key; NULL: callbacks carry no reference */
     tsms_buf callback;   /* the status callback URL with its reference, while a message is taken */
@@ -73,6 +75,8 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *request
 /* The next call whose request must leave now, already counted as on the wire; NULL when there is
  * none. */
 tsms__call *tsms__client_next(tsms_client *client, tsms__now now);
+/* The call with this id if it is on the wire, NULL otherwise. */
+tsms__call *tsms__client_on_wire(const tsms_client *client, uint64_t call_id);
 /* Its request came to this. */
 void tsms__client_finish(tsms_client *client, tsms__call *call, const tsms__transfer *transfer,
                          tsms__now now);

@@ -17,15 +17,26 @@ static int64_t ns_to_ms(uint64_t ns)
     return (int64_t)(ns / NS_PER_MS + (ns % NS_PER_MS > 0));
 }
 
-/* Takes a call out of every list, queue and timer. */
+/* Takes a call out of every list, queue and timer. A message from the queue whose answer was "yes"
+ * keeps its turn until it is looked at: one that was let through before it must not overtake. */
 static void take(tsms_client *client, tsms__call *call)
 {
     tsms__list_remove(call);
     tsms__timers_clear(&client->timers, call);
     tsms__queue_remove(client->queue, &call->waiter);
-    if (client->questioned == call) {
+    if (client->questioned == call && call->phase != TSMS__PHASE_READY) {
         client->questioned = NULL;
     }
+}
+
+/* The next message whose answer is fresh; NULL when there is none. */
+static tsms__call *pop_cleared(tsms_client *client)
+{
+    tsms__call *call = tsms__list_pop(&client->cleared);
+    if (call != NULL && client->questioned == call) {
+        client->questioned = NULL;
+    }
+    return call;
 }
 
 static void hand_out(tsms_client *client, tsms__call *call, tsms__now now)
@@ -282,7 +293,7 @@ static tsms__call *next_queued(tsms_client *client, tsms__now now)
 static tsms__call *next_message(tsms_client *client, tsms__now now)
 {
     for (;;) {
-        tsms__call *call = tsms__list_pop(&client->cleared);
+        tsms__call *call = pop_cleared(client);
         if (call != NULL && try_message(client, call, now)) {
             return leave(client, call, now);
         }
@@ -323,7 +334,7 @@ tsms__call *tsms__client_next(tsms_client *client, tsms__now now)
     }
     /* A message that must wait for a slot is asked about again when its turn comes. */
     tsms__call *call;
-    while ((call = tsms__list_pop(&client->cleared)) != NULL) {
+    while ((call = pop_cleared(client)) != NULL) {
         if (!expired(client, call, now)) {
             tsms__level levels[LEVELS];
             levels_of(client, call, levels);

@@ -126,6 +126,7 @@ static void tell_twins(const tsms_client *client, const tsms__call *call)
 void tsms__client_finish(tsms_client *client, tsms__call *call, const tsms__transfer *transfer,
                          tsms__now now)
 {
+    tsms__tap_add(&client->tap, call, transfer, now);
     int64_t capacity = client->config->retry.quota;
     tsms__call_env env = {.config = client->config,
                           .rand = &client->rand,

@@ -4,6 +4,7 @@
 -- the main program they wait; inside of `sms.loop.run` they let other coroutines go on meanwhile.
 local bulk = require "twilio_sms.bulk"
 local core = require "twilio_sms.core"
+local curl = require "twilio_sms.driver.curl"
 local drive = require "twilio_sms.drive"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
@@ -256,7 +257,7 @@ function Client:wait(sid, opts)
     local pause_ms = opts.interval_ms or WAIT_FIRST_MS
     check_number("option 'timeout_ms'", timeout_ms, 0)
     check_number("option 'interval_ms'", pause_ms, 1)
-    local until_ms = core.now_ms() + timeout_ms
+    local until_ms = loop.now_ms(d) + timeout_ms
     while true do
         local message, err = perform(d, "fetch", { sid = sid }, {})
         if not message then
@@ -264,13 +265,13 @@ function Client:wait(sid, opts)
         elseif core.is_terminal(message.status or "") then
             return message
         end
-        local left_ms = until_ms - core.now_ms()
+        local left_ms = until_ms - loop.now_ms(d)
         if left_ms <= 0 then
             err = core.error("Timeout", "the message is still " .. tostring(message.status))
             err.last = message
             return nil, err
         end
-        loop.sleep(math.min(pause_ms, left_ms))
+        loop.sleep(math.min(pause_ms, left_ms), d)
         pause_ms = opts.interval_ms or math.min(pause_ms * 1.5 - pause_ms * 1.5 % 1, WAIT_MOST_MS)
     end
 end
@@ -330,11 +331,14 @@ function Client:pollable()
 end
 
 --- Closes connections and wipes the secrets. Calls that are not finished end with an error.
+-- @treturn boolean|nil true; nil and an error when the driver has found something wrong, as a tape that was
+--   not replayed to its end
 function Client:close()
-    if not self.closed then
-        self.closed = true
-        self.drive:close()
+    if self.closed then
+        return true
     end
+    self.closed = true
+    return self.drive:close()
 end
 
 class.__close = Client.close
@@ -362,14 +366,16 @@ end
 
 --- Makes a client.
 -- @tparam table opts see docs/configuration.md; and optout (a ledger of `twilio_sms.optout`, or false), track
---   (a tracker of `twilio_sms.track`)
+--   (a tracker of `twilio_sms.track`), driver (what performs the requests, see `twilio_sms.driver`; default:
+--   libcurl)
 -- @tparam[opt] boolean from_env whether the TWILIO_ variables are read first
 -- @treturn table|nil
 function M.new(opts, from_env)
     local track = opts.track and check_object("track", opts.track, { "sent", "wait" }, 3)
+    local driver = opts.driver == nil and curl.new() or check_object("driver", opts.driver, { "open" }, 3)
     local core_opts = copy(opts)
-    core_opts.optout, core_opts.track = nil, nil
-    local client, err = core.client(core_opts, from_env)
+    core_opts.optout, core_opts.track, core_opts.driver = nil, nil, nil
+    local client, err = driver:open(core_opts, from_env)
     if not client then
         return nil, err
     end

@@ -121,16 +121,24 @@ local function answer_checks(self)
     return asked
 end
 
--- One turn. Answers whether the hooks were asked, and nothing came of it yet.
-local function turn(self, timeout_ms)
-    self.client:step(timeout_ms)
-    local asked = answer_checks(self)
-    if self.closed then
-        return false
-    end
+-- Answers whether there was any.
+local function take_all_results(self)
     local id, value, err = self.client:result()
     take_results(self, id, value, err)
-    return asked and id == nil and not self.closed
+    return id ~= nil
+end
+
+-- One turn. Answers whether the hooks were asked, and nothing came of it yet. Results come first, because a
+-- refusal says who has opted out; and what the hooks let through leaves before anybody can store a STOP.
+local function turn(self, timeout_ms)
+    self.client:step(timeout_ms)
+    local came = take_all_results(self)
+    if self.closed or not answer_checks(self) or self.closed then
+        return false
+    end
+    self.client:step(0)
+    came = take_all_results(self) or came
+    return not came and not self.closed
 end
 
 --- Moves everything on, waiting at most timeout_ms for the network (-1: as long as something is under way).
@@ -138,11 +146,11 @@ function M:step(timeout_ms)
     if self.closed then
         return
     end
-    local until_ms = core.now_ms() + timeout_ms
-    -- A question to the hooks is no reason to return: what they let through is to leave now.
-    local again = turn(self, timeout_ms)
+    local until_ms = timeout_ms > 0 and self.client:now_ms() + timeout_ms
+    -- A question to the hooks is no reason to return.
+    local again = turn(self, timeout_ms) and timeout_ms ~= 0
     while again do
-        local left_ms = timeout_ms < 0 and timeout_ms or math.max(0, until_ms - core.now_ms())
+        local left_ms = until_ms and math.max(0, until_ms - self.client:now_ms()) or timeout_ms
         again = turn(self, left_ms) and left_ms ~= 0
     end
 end
@@ -159,6 +167,12 @@ function M:wait(ticket)
     return ticket.value, ticket.err
 end
 
+--- Milliseconds, on the clock of the driver.
+function M:now_ms()
+    return self.client:now_ms()
+end
+
+--- A descriptor that becomes readable when there is something to do; nil when the driver has none.
 function M:pollfd()
     return self.client:pollfd()
 end
@@ -168,11 +182,15 @@ function M:timeout_ms()
 end
 
 --- Ends everything; who still waits gets an error. What is on the wire is in doubt from then on.
+-- @treturn boolean|nil true; nil and an error when the driver has one to tell
 function M:close()
     self.closed = true
     local ids = {}
     for id in pairs(self.tickets) do
         ids[#ids + 1] = id
+    end
+    table.sort(ids) -- so that those who wait hear of it in the same order each time
+    for _, id in ipairs(ids) do
         self.client:cancel(id)
     end
     local id, value, err = self.client:result()
@@ -184,13 +202,17 @@ function M:close()
         finish(self, id, value, err)
         id, value, err = self.client:result()
     end
-    self.client:close()
+    local _, problem = self.client:close()
     for _, left in ipairs(ids) do
         if self.tickets[left] then
             local why = "the client was closed while the request was under way"
             finish(self, left, nil, core.error("TemporarilyUnavailable", why, "in_doubt"))
         end
     end
+    if problem then
+        return nil, problem
+    end
+    return true
 end
 
 return M

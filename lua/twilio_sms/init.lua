@@ -18,8 +18,11 @@ M.assert = M.error.assert
 
 -- The parts that not every program needs are loaded when they are asked for.
 local PARTS = {
+    cassette = "twilio_sms.cassette",
+    driver = "twilio_sms.driver",
     optout = "twilio_sms.optout",
     signature = "twilio_sms.signature",
+    sim = "twilio_sms.sim",
     template = "twilio_sms.template",
     track = "twilio_sms.track",
     twiml = "twilio_sms.twiml",

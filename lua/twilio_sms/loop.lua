@@ -1,21 +1,175 @@
---- Coroutines over clients: inside of `run`, whatever waits lets the others go on.
+--- Coroutines over clients: inside of a loop, whatever waits lets the others go on.
+--
+-- `run` makes a loop in real time and turns it until everything has ended. `new` makes one with a clock of
+-- another kind, which its owner turns. The order in which coroutines go on depends on nothing but what they
+-- do and when.
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
+local timeline = require "twilio_sms.timeline"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113
 
 local M = {}
 
--- The loop that is running, or nil: ready coroutines, sleepers, and the drives that somebody waits for.
+local Loop = {}
+local class = { __index = Loop, __name = "twilio_sms.loop" }
+
+-- The loop that is running, or nil.
 local current
+
+-- The loops in which somebody waits for a token. They share nothing, so their order does not matter; and one
+-- that its owner has dropped is not kept.
+local waited_in = setmetatable({}, { __mode = "k" })
+
+-- ---- One loop ------------------------------------------------------------------------------------
+
+local OPTIONS = { now_ms = "function" }
+
+--- Makes a loop that its owner turns.
+-- @tparam[opt] table opts now_ms, a function that answers its time in milliseconds, which never goes back
+function M.new(opts)
+    opts = options.check(opts, OPTIONS, 2)
+    return setmetatable({
+        now_ms = opts.now_ms or function() return core.now_ms() end,
+        ready = {}, values = {}, first = 1, last = 0, -- coroutines to resume, and with what
+        owned = {}, alive = 0,
+        waiting = {}, tokens = 0, -- waiters by token, in the order in which they came
+        timers = timeline.new(),
+        drives = {}, held = {}, -- what has to be stepped: a list, and its entries by drive
+        turning = false,
+    }, class)
+end
+
+local function push(self, co, value)
+    local last = self.last + 1
+    self.last = last
+    self.ready[last], self.values[last] = co, value
+end
+
+--- Starts f(...) as a coroutine of this loop; it runs in the next turn.
+-- @treturn table a task, whose `done` tells whether it has returned
+function Loop:spawn(f, ...)
+    local task = { done = false }
+    local n, arguments = select("#", ...), { ... }
+    local co = coroutine.create(function()
+        f(unpack(arguments, 1, n))
+        task.done = true
+    end)
+    self.owned[co] = true
+    self.alive = self.alive + 1
+    push(self, co, false)
+    return task
+end
+
+--- Whether a coroutine is to go on in the next turn, whatever the time.
+function Loop:is_ready()
+    return self.first <= self.last
+end
+
+--- When the next of those who sleep wants to go on; nil when nobody sleeps.
+function Loop:due_ms()
+    return self.timers:due_ms()
+end
+
+-- Takes a waiter whose time is over off the list of those that wait for its token.
+local function stop_waiting(self, waiter)
+    local left = {}
+    for _, other in ipairs(self.waiting[waiter.token]) do
+        if other ~= waiter then
+            left[#left + 1] = other
+        end
+    end
+    if not left[1] then
+        self.tokens = self.tokens - 1
+    end
+    self.waiting[waiter.token] = left[1] and left
+end
+
+local function wake_sleepers(self)
+    local waiter = self.timers:take(self.now_ms())
+    while waiter do
+        if waiter.token ~= nil then
+            stop_waiting(self, waiter)
+        end
+        push(self, waiter.co, false)
+        waiter = self.timers:take(self.now_ms())
+    end
+end
+
+local function resume(self, co, value)
+    local ok, err = true, nil
+    if coroutine.status(co) ~= "dead" then -- somebody may have closed it
+        ok, err = coroutine.resume(co, value)
+    end
+    if coroutine.status(co) == "dead" then
+        self.owned[co] = nil
+        self.alive = self.alive - 1
+    end
+    if not ok then
+        error(type(err) == "string" and debug.traceback(co, err) or err, 0)
+    end
+end
+
+local function turn(self)
+    wake_sleepers(self)
+    local last = self.last -- who becomes ready from here on goes on in the next turn
+    while self.first <= last do
+        local i = self.first
+        local co, value = self.ready[i], self.values[i]
+        self.ready[i], self.values[i] = nil, nil
+        self.first = i + 1
+        resume(self, co, value)
+    end
+    if self.first > self.last then
+        self.first, self.last = 1, 0
+    end
+end
+
+local function leave(before, ok, ...)
+    current = before
+    if not ok then
+        error((...), 0)
+    end
+    return ...
+end
+
+--- Calls f(...) with this loop as the running one, so that what it spawns runs here and the time is that of
+-- this loop. Not as a coroutine: what waits in it blocks.
+function Loop:call(f, ...)
+    local before = current
+    current = self
+    return leave(before, pcall(f, ...))
+end
+
+--- Resumes who is ready and whose time has come, each once. An error in one of them is raised here; the
+-- others can go on in another turn.
+function Loop:turn()
+    if self.turning then
+        error("a coroutine of this loop cannot turn it", 2)
+    end
+    local before = current
+    self.turning, current = true, self
+    local ok, err = pcall(turn, self)
+    self.turning, current = false, before
+    if not ok then
+        error(err, 0)
+    end
+end
+
+-- ---- Inside of a loop ----------------------------------------------------------------------------
 
 --- Whether the calling code runs in a coroutine of the running loop, and so may yield to it.
 function M.inside()
     return current ~= nil and current.owned[coroutine.running() or false] == true
 end
 
-local function push(loop, co, ...)
-    loop.last = loop.last + 1
-    loop.ready[loop.last] = { co = co, n = select("#", ...), ... }
+--- Milliseconds, by the clock of the running loop; outside of a loop by that of the drive, or the machine's.
+-- @tparam[opt] table drive
+function M.now_ms(drive)
+    if current then
+        return current.now_ms()
+    end
+    return drive and not drive.closed and drive:now_ms() or core.now_ms()
 end
 
 --- Starts f(...) as a coroutine of the running loop.
@@ -24,29 +178,59 @@ function M.spawn(f, ...)
     if not current then
         error("spawn works inside of loop.run", 2)
     end
-    local task = { done = false }
-    local co = coroutine.create(function(...)
-        f(...)
-        task.done = true
-    end)
-    current.owned[co] = true
-    current.alive = current.alive + 1
-    push(current, co, ...)
-    return task
+    return current:spawn(f, ...)
+end
+
+-- Suspends the running coroutine until a token is woken, or a moment has come. Answers whether it was woken.
+local function suspend(self, token, until_ms)
+    local waiter = { co = coroutine.running(), token = token, timer = nil }
+    if token ~= nil then
+        local waiting = self.waiting[token]
+        if not waiting then
+            waiting = {}
+            self.waiting[token], self.tokens = waiting, self.tokens + 1
+            waited_in[self] = true
+        end
+        waiting[#waiting + 1] = waiter
+    end
+    if until_ms then
+        waiter.timer = self.timers:add(until_ms, waiter)
+    end
+    return coroutine.yield()
+end
+
+local function hold(self, drive)
+    local entry = self.held[drive]
+    if not entry then
+        entry = { drive = drive, count = 0, at = #self.drives + 1 }
+        self.held[drive], self.drives[entry.at] = entry, entry
+    end
+    entry.count = entry.count + 1
+end
+
+local function release(self, drive)
+    local entry = self.held[drive]
+    entry.count = entry.count - 1
+    if entry.count == 0 then
+        local last = table.remove(self.drives)
+        self.held[drive] = nil
+        if last ~= entry then
+            self.drives[entry.at], last.at = last, entry.at
+        end
+    end
 end
 
 --- Suspends the calling coroutine until wake(token) is called. For drives.
 -- @param token any value; several coroutines may wait for the same
 -- @tparam table drive what has to be stepped meanwhile
 function M.wait(token, drive)
+    if not M.inside() then
+        error("wait works inside of a loop", 2)
+    end
     local loop = current
-    local waiting = loop.waiting[token] or {}
-    waiting[#waiting + 1] = coroutine.running()
-    loop.waiting[token] = waiting
-    loop.drives[drive] = (loop.drives[drive] or 0) + 1
-    coroutine.yield()
-    local left = loop.drives[drive] - 1
-    loop.drives[drive] = left > 0 and left or nil
+    hold(loop, drive)
+    suspend(loop, token)
+    release(loop, drive)
 end
 
 local SLEEP_MOST_MS = 2147483647
@@ -58,144 +242,113 @@ local function check_ms(name, ms)
     return math.ceil(ms)
 end
 
+-- Outside of a loop nothing else can go on but what the drive has under way.
+local function pause(ms, drive)
+    if not drive or drive.closed then
+        core.poll({}, ms)
+        return
+    end
+    local until_ms = drive:now_ms() + ms
+    local left_ms = ms
+    repeat
+        drive:step(left_ms)
+        left_ms = drive.closed and 0 or until_ms - drive:now_ms()
+    until left_ms <= 0
+end
+
 --- Suspends the calling coroutine until wake(token) is called, but no longer than timeout_ms. Outside of a
 -- loop, where nobody could call wake meanwhile, it pauses the program.
 -- @param token any value; several coroutines may wait for the same
+-- @tparam[opt] table drive what is stepped meanwhile outside of a loop, and whose time counts there
 -- @treturn boolean whether it was woken
-function M.wait_for(token, timeout_ms)
+function M.wait_for(token, timeout_ms, drive)
     timeout_ms = check_ms("wait_for", timeout_ms)
     if not M.inside() then
-        core.poll({}, timeout_ms)
+        pause(timeout_ms, drive)
         return false
     end
-    local loop, co = current, coroutine.running()
-    local waiting = loop.waiting[token] or {}
-    waiting[#waiting + 1] = co
-    loop.waiting[token] = waiting
-    loop.sleeping[co] = core.now_ms() + timeout_ms
-    loop.timed[co] = token
-    return coroutine.yield()
+    return suspend(current, token, current.now_ms() + timeout_ms)
 end
 
--- Takes a coroutine whose time is over off the list of those that wait for a token.
-local function stop_waiting(loop, co)
-    local token = loop.timed[co]
-    if token == nil then
-        return
-    end
-    loop.timed[co] = nil
-    local left = {}
-    for _, other in ipairs(loop.waiting[token]) do
-        if other ~= co then
-            left[#left + 1] = other
-        end
-    end
-    loop.waiting[token] = left[1] and left
-end
-
---- Lets the coroutines that wait for token go on.
+--- Lets the coroutines that wait for token go on, in whichever loop they are.
 function M.wake(token)
-    local waiting = current and current.waiting[token]
-    if waiting then
-        current.waiting[token] = nil
-        for _, co in ipairs(waiting) do
-            if current.timed[co] ~= nil then
-                current.timed[co], current.sleeping[co] = nil, nil
+    for self in pairs(waited_in) do
+        local waiting = self.waiting[token]
+        if waiting then
+            self.waiting[token], self.tokens = nil, self.tokens - 1
+            for _, waiter in ipairs(waiting) do
+                if waiter.timer then
+                    self.timers:remove(waiter.timer)
+                end
+                push(self, waiter.co, true)
             end
-            push(current, co, true)
+        end
+        if self.tokens == 0 then
+            waited_in[self] = nil
         end
     end
 end
 
 --- Pauses the calling coroutine, or the whole program outside of a loop.
-function M.sleep(ms)
+-- @tparam[opt] table drive as for wait_for
+function M.sleep(ms, drive)
     ms = check_ms("sleep", ms)
     if not M.inside() then
-        core.poll({}, ms)
+        pause(ms, drive)
         return
     end
-    local loop = current
-    loop.sleeping[coroutine.running()] = core.now_ms() + ms
-    coroutine.yield()
+    suspend(current, nil, current.now_ms() + ms)
 end
 
-local function resume_ready(loop)
-    local first, last = loop.first, loop.last
-    for i = first, last do
-        local entry = loop.ready[i]
-        loop.ready[i] = nil
-        loop.first = i + 1
-        local ok, err = true, nil
-        if coroutine.status(entry.co) ~= "dead" then -- somebody may have closed it
-            ok, err = coroutine.resume(entry.co, unpack(entry, 1, entry.n))
-        end
-        if not ok then
-            error(type(err) == "string" and debug.traceback(entry.co, err) or err, 0)
-        end
-        if coroutine.status(entry.co) == "dead" then
-            loop.owned[entry.co] = nil
-            loop.alive = loop.alive - 1
-        end
+-- ---- Real time -----------------------------------------------------------------------------------
+
+-- Lets all drives work without waiting.
+local function step_all(self)
+    for _, entry in ipairs(self.drives) do
+        entry.drive:step(0)
     end
 end
 
--- Wakes sleepers; answers how long the next one still sleeps, -1 for none.
-local function wake_sleepers(loop)
-    local now, wait = core.now_ms(), -1
-    for co, at in pairs(loop.sleeping) do
-        if at <= now then
-            loop.sleeping[co] = nil
-            stop_waiting(loop, co)
-            push(loop, co, false)
-            wait = 0
-        elseif wait < 0 or at - now < wait then
-            wait = at - now
-        end
-    end
-    return wait
+--- Lets the drives that somebody waits for in this loop work without waiting.
+function Loop:step_drives()
+    step_all(self)
 end
 
--- Lets all of them work without waiting.
-local function step_all(loop)
-    local list = {}
-    for one in pairs(loop.drives) do
-        list[#list + 1] = one
-    end
-    for _, one in ipairs(list) do
-        one:step(0)
-    end
-end
-
-local function step_drives(loop, wait)
-    local drive = next(loop.drives)
-    if not drive then
+-- Waits for the network, for at most so long; -1: for as long as it takes.
+local function step_drives(self, wait)
+    local drives = self.drives
+    if #drives == 0 then
         core.poll({}, wait)
-    elseif not next(loop.drives, drive) then
-        drive:step(wait)
+    elseif #drives == 1 then
+        drives[1].drive:step(wait)
     else
-        local fds = {}
-        for one in pairs(loop.drives) do
-            local own = one:timeout_ms()
-            fds[#fds + 1] = one:pollfd()
+        local fds, blind = {}, nil
+        for _, entry in ipairs(drives) do
+            local own = entry.drive:timeout_ms()
             wait = own >= 0 and (wait < 0 or own < wait) and own or wait
+            local fd = entry.drive:pollfd()
+            fds[#fds + 1] = fd
+            blind = blind or not fd and entry.drive
         end
-        core.poll(fds, wait)
-        step_all(loop)
+        if blind then
+            blind:step(wait) -- there is nothing to poll: its time goes on when it waits
+        else
+            core.poll(fds, wait)
+        end
+        step_all(self)
     end
 end
 
-local function run_until_empty(loop)
-    while loop.alive > 0 do
-        resume_ready(loop)
-        if loop.alive > 0 then
-            local wait = wake_sleepers(loop)
-            if loop.first <= loop.last then
-                step_all(loop) -- even when somebody is always ready, the network has its turn
-            elseif wait < 0 and not next(loop.drives) then
-                error("loop.run: every coroutine waits for something that cannot happen", 0)
-            else
-                step_drives(loop, wait)
-            end
+local function run_until_empty(self)
+    while self.alive > 0 do
+        self:turn()
+        local due_ms = self:due_ms()
+        if self.alive > 0 and self:is_ready() then
+            step_all(self) -- even when somebody is always ready, the network has its turn
+        elseif self.alive > 0 and (due_ms or self.drives[1]) then
+            step_drives(self, due_ms and math.max(0, due_ms - self.now_ms()) or -1)
+        elseif self.alive > 0 then
+            error("loop.run: every coroutine waits for something that cannot happen", 0)
         end
     end
 end
@@ -206,16 +359,9 @@ function M.run(f, ...)
     if current then
         error("loop.run is running already; use loop.spawn inside of it", 2)
     end
-    current = {
-        ready = {}, first = 1, last = 0, alive = 0,
-        owned = {}, waiting = {}, sleeping = {}, timed = {}, drives = {},
-    }
-    M.spawn(f, ...)
-    local ok, err = pcall(run_until_empty, current)
-    current = nil
-    if not ok then
-        error(err, 0)
-    end
+    local self = M.new()
+    self:spawn(f, ...)
+    self:call(run_until_empty, self)
 end
 
 return M

@@ -48,7 +48,8 @@ end
 
 local function wait(tracker, sid, watch, timeout_ms, interval_ms)
     local pause_ms = interval_ms or PAUSE_FIRST_MS
-    local next_ms = core.now_ms()
+    local drive = tracker.client and tracker.client.drive
+    local next_ms = loop.now_ms(drive)
     local until_ms = next_ms + timeout_ms
     while true do
         local record, err = tracker:get(sid)
@@ -57,11 +58,11 @@ local function wait(tracker, sid, watch, timeout_ms, interval_ms)
         elseif watch.err then
             return nil, watch.err
         end
-        local now_ms = core.now_ms()
+        local now_ms = loop.now_ms(drive)
         if now_ms >= until_ms then
             return nil, timeout_error(record)
         elseif now_ms < next_ms then
-            loop.wait_for(watch, math.min(next_ms, until_ms) - now_ms)
+            loop.wait_for(watch, math.min(next_ms, until_ms) - now_ms, drive)
         else
             next_ms = now_ms + pause_ms
             pause_ms = interval_ms or math.floor(math.min(pause_ms * 1.5, PAUSE_MOST_MS))

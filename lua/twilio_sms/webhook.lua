@@ -52,8 +52,8 @@ end
 -- @tparam table opts account_sid and auth_token (a token or a list of them; each as for a client); accounts
 -- (tokens by the sid of other accounts), tokens_for (a function that answers those of an account, or nil);
 -- urls, trusted_proxies, max_body, max_fields, shared, replay_window_ms; callback_ref { key, required };
--- store, optout, track, client; replies { stop, start, help }; on_message, on_status, on_unknown, on_error
--- (docs/receiving.md explains each)
+-- store, optout, track, client; replies { stop, start, help }; on_message, on_status, on_unknown, on_error;
+-- clock, a function that answers Unix seconds (docs/receiving.md explains each)
 -- @treturn table|nil
 function M.new(opts)
     opts = webhook_options.check(opts, 2)
@@ -84,6 +84,7 @@ function M.new(opts)
         replies = opts.replies or {},
         handlers = { inbound = opts.on_message, status = opts.on_status, unknown = opts.on_unknown },
         on_error = opts.on_error or webhook_options.print_error,
+        clock = opts.clock,
         counts = { inbound = 0, status = 0, unknown = 0, refused = 0, repeated = 0, failed = 0 },
     }, class)
 end
@@ -224,7 +225,7 @@ function Receiver:handle(request)
     if type(request) ~= "table" then
         error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
     end
-    local now_ms = core.time_ms()
+    local now_ms = self.clock and math.floor(self.clock() * 1000) or core.time_ms()
     local event, err = self.tokens:read(request, now_ms)
     if not event then
         return refuse(self, request, err)

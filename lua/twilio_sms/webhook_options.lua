@@ -11,6 +11,7 @@ local OPTIONS = {
     shared = "string", replay_window_ms = "number", callback_ref = "table",
     store = "any", optout = "any", track = "any", client = "any", replies = "table",
     on_message = "function", on_status = "function", on_unknown = "function", on_error = "function",
+    clock = "function",
 }
 local REF_OPTIONS = { key = "any", required = "boolean" }
 local REPLIES = { stop = "string", start = "string", help = "string" }
@@ -81,7 +82,7 @@ function M.ledger(opts)
             .. "require(\"twilio_sms.store\").open(\"messages.db\"), or an optout list, or optout = false"
         return nil, core.error("InvalidOption", why)
     end
-    return optout.new { account_sid = opts.account_sid, store = opts.store }
+    return optout.new { account_sid = opts.account_sid, store = opts.store, clock = opts.clock }
 end
 
 --- What happens to errors when nobody asks for them: one line on standard error, as long as somebody may

@@ -1,0 +1,250 @@
+/* Lets Lua code be the driver of a client: it takes requests and brings back what they came to. */
+#include "lua_machine.h"
+
+#include "lua_client.h"
+#include "lua_tap.h"
+
+/* Milliseconds that Lua's numbers hold exactly. */
+#define MS_MOST (INT64_C(1) << 53)
+
+static tsms__lua_client *check_machine(lua_State *L)
+{
+    tsms__lua_client *self = tsms__lua_check_client(L);
+    if (!self->machine) {
+        luaL_error(L, "this client has a driver of its own; core.machine makes one without");
+    }
+    return self;
+}
+
+/* machine:at(mono_ms, wall_ms): the moment of all later calls. Monotonic time never goes back. */
+static int machine_at(lua_State *L)
+{
+    tsms__lua_client *self = check_machine(L);
+    self->now = (tsms__now){
+        .mono_ms = tsms__lua_check_int(L, 2, self->now.mono_ms, MS_MOST),
+        .wall_ms = tsms__lua_check_int(L, 3, 0, MS_MOST),
+    };
+    return 0;
+}
+
+static void push_buf(lua_State *L, const tsms_buf *buf)
+{
+    lua_pushlstring(L, buf->len > 0 ? buf->ptr : "", buf->len);
+}
+
+/* machine:next(): id, method, path, form and timeout_ms of a request that is to leave now, which
+ * counts as on the wire from here on; or nothing. */
+static int machine_next(lua_State *L)
+{
+    tsms__lua_client *self = check_machine(L);
+    luaL_checkstack(L, 5, NULL); /* a request that was taken must not be lost */
+    const tsms__call *call = tsms__client_next(self->client, self->now);
+    if (call == NULL) {
+        return 0;
+    }
+    tsms__method method = tsms__client_method(call);
+    tsms__lua_push_int(L, (int64_t)call->id);
+    lua_pushstring(L, tsms__lua_methods[method]);
+    push_buf(L, tsms__client_path(call));
+    if (method == TSMS__POST) {
+        push_buf(L, &call->form);
+    } else {
+        lua_pushliteral(L, "");
+    }
+    tsms__lua_push_int(L, tsms__client_attempt_ms(self->client, call, self->now));
+    return 5;
+}
+
+/* ---- What a request came to ---------------------------------------------------------------- */
+
+/* The field of the transfer (argument 3) goes on top; raises when it is neither nil nor of this
+ * type. Answers whether it is there. Its value lives as long as the table that holds it. */
+static bool push_field(lua_State *L, const char *name, int type)
+{
+    lua_getfield(L, 3, name);
+    if (lua_isnil(L, -1)) {
+        return false;
+    }
+    if (lua_type(L, -1) != type) {
+        luaL_error(L, "transfer.%s must be a %s, not a %s", name, lua_typename(L, type),
+                   luaL_typename(L, -1));
+    }
+    return true;
+}
+
+static tsms_str text_on_top(lua_State *L)
+{
+    tsms_str text;
+    text.ptr = lua_tolstring(L, -1, &text.len);
+    return text;
+}
+
+static void read_fault(lua_State *L, tsms__transfer *out)
+{
+    if (push_field(L, "fault", LUA_TSTRING)) {
+        out->fault = tsms_kind_from_name(text_on_top(L));
+        if (out->fault == TSMS_KIND_NONE) {
+            luaL_error(L, "transfer.fault: '%s' is no kind of error", lua_tostring(L, -1));
+        }
+    }
+    lua_pop(L, 1);
+    if (push_field(L, "message", LUA_TSTRING)) {
+        out->fault_text = text_on_top(L);
+    }
+    lua_pop(L, 1);
+}
+
+static void read_status(lua_State *L, tsms__response *out)
+{
+    if (push_field(L, "status", LUA_TNUMBER)) {
+        lua_Number status = lua_tonumber(L, -1);
+        if (!(status >= 100 && status <= 999) || floor(status) != status) {
+            luaL_error(L, "transfer.status must be a whole number from 100 to 999");
+        }
+        out->http_status = (int)status;
+    }
+    lua_pop(L, 1);
+}
+
+/* A header of this name in the pair on top of the list of headers. */
+static void read_header(lua_State *L, tsms__response *out)
+{
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
+        luaL_error(L, "transfer.headers must be a list of { name, value }");
+    }
+    tsms_str value = text_on_top(L);
+    lua_pop(L, 1);
+    tsms_str name = text_on_top(L);
+    lua_pop(L, 1);
+    if (tsms__str_eq_nocase(name, TSMS__STR("Retry-After"))) {
+        out->retry_after = value;
+    } else if (tsms__str_eq_nocase(name, TSMS__STR("Date"))) {
+        out->date = value;
+    } else if (tsms__str_eq_nocase(name, TSMS__STR("Twilio-Request-Id"))) {
+        out->request_id = value;
+    }
+}
+
+static void read_headers(lua_State *L, tsms__response *out)
+{
+    size_t count = push_field(L, "headers", LUA_TTABLE) ? lua_rawlen(L, -1) : 0;
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (int)i + 1);
+        if (!lua_istable(L, -1)) {
+            luaL_error(L, "transfer.headers must be a list of { name, value }");
+        }
+        read_header(L, out);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* Puts the list of strings on top together. Not as a Lua string: LuaJIT interns each by a hash of
+ * sixteen of its bytes, so that answers of one shape would all collide. */
+static tsms_str join(lua_State *L, tsms_buf *out)
+{
+    size_t count = lua_rawlen(L, -1);
+    tsms__buf_clear(out);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (int)i + 1);
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            luaL_error(L, "transfer.body must be a string or a list of strings");
+        }
+        tsms__buf_add(out, text_on_top(L));
+        lua_pop(L, 1);
+    }
+    if (out->failed) {
+        luaL_error(L, "not enough memory for an answer");
+    }
+    return tsms__buf_str(out);
+}
+
+/* The body lives until the function returns: on the stack, or in the buffer. */
+static void read_body(lua_State *L, tsms__lua_client *self, tsms__response *out)
+{
+    lua_getfield(L, 3, "body");
+    if (lua_istable(L, -1)) {
+        out->body = join(L, &self->body);
+    } else if (lua_type(L, -1) == LUA_TSTRING) {
+        out->body = text_on_top(L);
+    } else if (!lua_isnil(L, -1)) {
+        luaL_error(L, "transfer.body must be a string or a list of strings");
+    }
+}
+
+/* machine:finish(id, transfer): what became of a request; answers whether it was on the wire.
+ * transfer = { sent =, fault =, message =, status =, complete =, headers = { { name, value }, ...
+ * }, body = }. An answer proves that the request was sent, and is complete unless there is a fault;
+ * without one `sent` must be given, because it decides whether a message may be sent again. */
+static int machine_finish(lua_State *L)
+{
+    tsms__lua_client *self = check_machine(L);
+    uint64_t id = (uint64_t)tsms__lua_check_int(L, 2, 0, MS_MOST);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    tsms__transfer transfer = {0};
+    read_fault(L, &transfer);
+    read_status(L, &transfer.response);
+    bool answered = transfer.response.http_status != 0;
+    if (push_field(L, "sent", LUA_TBOOLEAN)) {
+        transfer.sent = lua_toboolean(L, -1);
+    } else if (!answered) {
+        luaL_error(L, "transfer.sent must be true or false where there is no status");
+    }
+    transfer.sent = transfer.sent || answered;
+    bool whole = answered && transfer.fault == TSMS_KIND_NONE;
+    transfer.response.complete =
+        push_field(L, "complete", LUA_TBOOLEAN) ? lua_toboolean(L, -1) : whole;
+    lua_pop(L, 2);
+    read_headers(L, &transfer.response);
+    read_body(L, self, &transfer.response);
+    tsms__call *call = tsms__client_on_wire(self->client, id);
+    if (call != NULL) {
+        tsms__client_finish(self->client, call, &transfer, self->now);
+    }
+    lua_pushboolean(L, call != NULL);
+    return 1;
+}
+
+/* ---- What it waits for --------------------------------------------------------------------- */
+
+/* machine:due_ms(): when next wants to be asked again, in monotonic milliseconds; nil for not
+ * before something else happens. */
+static int machine_due_ms(lua_State *L)
+{
+    tsms__lua_client *self = check_machine(L);
+    int64_t due_ms = tsms__client_due_ms(self->client, self->now);
+    if (due_ms == INT64_MAX) {
+        return 0;
+    }
+    tsms__lua_push_int(L, due_ms);
+    return 1;
+}
+
+/* machine:news(): how many results and unasked questions wait. */
+static int machine_news(lua_State *L)
+{
+    tsms__lua_push_int(L, (int64_t)tsms__client_news(check_machine(L)->client));
+    return 1;
+}
+
+/* machine:origin(): "https://api.twilio.com" */
+static int machine_origin(lua_State *L)
+{
+    push_buf(L, &check_machine(L)->client->origin);
+    return 1;
+}
+
+void tsms__lua_add_machine(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"at", machine_at},
+                                       {"due_ms", machine_due_ms},
+                                       {"finish", machine_finish},
+                                       {"news", machine_news},
+                                       {"next", machine_next},
+                                       {"origin", machine_origin},
+                                       {NULL, NULL}};
+    tsms__lua_setfuncs(L, methods);
+}
