@@ -267,6 +267,7 @@ describe("twilio_sms.sim.api", function()
         now_ms = now_ms + 1000
         for query, expected in pairs {
             ["DateSent=2023-11-14"] = 2, ["DateSent=2023-11-13"] = 0,
+            ["DateSent=2023-11-14T00%3A00%3A00Z"] = 2, ["DateSent=2023-11-13T23%3A59%3A59Z"] = 0,
             ["DateSent%3E=2023-11-14"] = 2, ["DateSent%3E=2023-11-15"] = 0,
             ["DateSent%3C=2023-11-14"] = 2, ["DateSent%3C=2023-11-13"] = 0, ["DateSent>=2023-11-14"] = 2,
             ["DateSent%3E=2023-11-01&DateSent%3C=2023-11-30"] = 2,

@@ -26,6 +26,16 @@ describe("twilio_sms.sim.random", function()
         end
     end)
 
+    it("gives fractions from 0 up to 1", function()
+        local r, sum = random.new(3), 0
+        for _ = 1, 10000 do
+            local value = r:fraction()
+            assert.truthy(value >= 0 and value < 1)
+            sum = sum + value
+        end
+        assert.truthy(sum > 4800 and sum < 5200)
+    end)
+
     it("knows never, always, and now and then", function()
         local r = random.new(1)
         local never, always, sometimes = 0, 0, 0

@@ -18,8 +18,11 @@ local function by_service(changes)
 end
 
 local function code_of(given, numbers)
-    local verdict, err = rules.check(given, NOW_S, numbers)
-    return verdict and 0 or err.code, err and err.status
+    local num_segments, err = rules.check(given, NOW_S, numbers)
+    if num_segments then
+        return 0
+    end
+    return err.code, err.status
 end
 
 local function iso(offset_s)
@@ -42,6 +45,7 @@ describe("twilio_sms.sim.rules", function()
     it("accepts what is in order", function()
         for _, given in ipairs {
             params {}, by_service {}, params { MessagingServiceSid = SERVICE },
+            params { From = false, MessagingServiceSid = SERVICE:upper() },
             params { From = "12345" }, params { From = "ACME Shop" }, params { From = "rcs:acme" },
             params { To = "whatsapp:+15558675310", From = "whatsapp:+15557122661" },
             params { Body = ("x"):rep(1600) }, params { Body = ("é"):rep(1600) },
@@ -63,11 +67,16 @@ describe("twilio_sms.sim.rules", function()
         { 21603, 400, params { From = false } },
         { 21701, 404, params { MessagingServiceSid = "MG1" } },
         { 21701, 404, params { From = false, MessagingServiceSid = SERVICE .. "0" } },
+        { 21701, 404, params { From = false, MessagingServiceSid = "MG" .. ("g"):rep(32) } },
+        { 21701, 404, params { From = false, MessagingServiceSid = "MX" .. ("0"):rep(32) } },
         { 21211, 400, params { To = "5558675310" } },
         { 21211, 400, params { To = "+0558675310" } },
         { 21211, 400, params { To = "+155586753101234567" } },
         { 21211, 400, params { To = "+123456" } },
         { 21211, 400, params { To = "+1555867531x" } },
+        { 21211, 400, params { To = "+1555867531/" } },
+        { 21211, 400, params { To = "+1555867531:" } },
+        { 21211, 400, params { To = "15558675310" } },
         { 21211, 400, by_service { To = "nobody" } },
         { 21212, 400, params { From = "+" } },
         { 21212, 400, params { From = "12345678901" } },
@@ -131,16 +140,20 @@ describe("twilio_sms.sim.rules", function()
             ["+15005550002"] = 21612, ["+15005550003"] = 21408,
             ["+15005550004"] = 21610, ["+15005550009"] = 21614,
         } do
-            local verdict = assert(rules.check(by_service { To = number }, NOW_S))
-            assert.equal(code, verdict.later_code)
+            assert.same({ 1, nil, code }, { rules.check(by_service { To = number }, NOW_S) })
         end
-        assert.is_nil(assert(rules.check(by_service {}, NOW_S)).later_code)
+        assert.same({ 1 }, { rules.check(by_service {}, NOW_S) })
     end)
 
     it("counts segments as they travel", function()
         local function segments(body, media)
-            return assert(rules.check(params { Body = body, MediaUrl = media }, NOW_S)).num_segments
+            return (assert(rules.check(params { Body = body, MediaUrl = media }, NOW_S)))
         end
+        assert.equal(1, segments(("x"):rep(70)))
+        assert.equal(1, segments(("["):rep(70)))
+        assert.equal(1, segments(("`"):rep(70)))
+        assert.equal(2, segments(("`"):rep(71)))
+        assert.equal(1, segments("é"))
         assert.equal(1, segments(("x"):rep(160)))
         assert.equal(2, segments(("x"):rep(161)))
         assert.equal(2, segments(("["):rep(81)))
@@ -150,7 +163,6 @@ describe("twilio_sms.sim.rules", function()
     end)
 
     it("knows when a message is to be sent", function()
-        assert.equal(NOW_S + 3600, assert(rules.check(scheduled(3600), NOW_S)).send_at_s)
-        assert.is_nil(assert(rules.check(params {}, NOW_S)).send_at_s)
+        assert.same({ 1, NOW_S + 3600 }, { rules.check(scheduled(3600), NOW_S) })
     end)
 end)

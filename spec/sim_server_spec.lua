@@ -1,13 +1,17 @@
 local cjson = require "cjson"
+local core = require "twilio_sms.core"
 local curl = require "curl_peer"
 
+local https = require "twilio_sms.server"
 local simulator = require "twilio_sms.sim.server"
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113
 
 local PATH = "/2010-04-01/Accounts/" .. simulator.ACCOUNT_SID .. "/Messages.json"
 
 describe("twilio_sms.sim.server", function()
     local ca_file, sim
-    local answered -- requests, by the time of the last `finish`
+    local answered -- requests, by the end of the last `finish`
 
     local function start(opts)
         opts, answered = opts or {}, 0
@@ -28,13 +32,16 @@ describe("twilio_sms.sim.server", function()
 
     -- Steps until curl has come and gone.
     local function finish(peer)
-        for _ = 1, 500 do
-            sim:step(20)
-            if sim:stats().requests > answered and sim.server:connections() == 0 and sim.waiting == 0 then
+        local has_come = sim.server:connections() > 0
+        for _ = 1, 5000 do
+            sim:step(2)
+            local is_there = sim.server:connections() > 0
+            has_come = has_come or is_there or sim.traffic.last ~= answered
+            if has_come and not is_there and sim.waiting == 0 then
                 break
             end
         end
-        answered = sim:stats().requests
+        answered = sim.traffic.last
         return curl.finish(sim.server, peer)
     end
 
@@ -113,6 +120,12 @@ describe("twilio_sms.sim.server", function()
             { { prot = 1 }, "unknown option 'prot'; did you mean 'port'?" },
             { { port = "1" }, "'port' must be a number" },
             { { script = { { action = "explode" } } }, "unknown action 'explode'" },
+            { { script = function(s) s.at(1, print) end }, "works in a world only" },
+            { { speed = -1 }, "'speed' must be from 0" },
+            { { speed = 0 / 0 }, "'speed' must be from 0" },
+            { { start = -1 }, "'start' must be Unix seconds" },
+            { { proxy = false, proxy_port = 1 }, "proxy is false" },
+            { { proxy = true, tls = false }, "leads to https only" },
         } do
             local ok, why = pcall(function()
                 simulator.new(case[1])
@@ -124,6 +137,194 @@ describe("twilio_sms.sim.server", function()
         local none, err = simulator.new { ca_file = "/nowhere/ca.pem" }
         assert.is_nil(none)
         assert.equal("ConfigurationError.InvalidOption", err.type)
+    end)
+
+    describe("whose time is not the real one", function()
+        local START = 1767225600 -- 2026-01-01
+        local receiver, heard
+
+        before_each(function()
+            receiver, heard = assert(https.new { tls = false }), {}
+            start { speed = 0, start = START }
+        end)
+
+        after_each(function()
+            receiver:close()
+        end)
+
+        -- Lets both work until it is quiet: what webhooks tell is in `heard`.
+        local function work()
+            repeat
+                sim:step(0)
+                receiver:step(0)
+                local request = receiver:next()
+                if request then
+                    local params = {}
+                    for _, pair in ipairs(core.form_decode(request:body())) do
+                        params[pair[1]] = pair[2]
+                    end
+                    heard[#heard + 1] = params.To .. " " .. params.MessageStatus
+                    request:reply(204)
+                end
+                core.poll({}, 1)
+            until not sim.outbox:is_busy()
+        end
+
+        local function accept(to)
+            sim.carrier:advance(sim.clock:now_ms())
+            assert(sim.carrier:create {
+                To = to, From = "+15557122661", Body = "x",
+                StatusCallback = ("http://127.0.0.1:%d/"):format(receiver:port()),
+            })
+        end
+
+        it("does nothing until it is moved on, and then everything in its order", function()
+            accept "+15558675310"
+            sim:step(30)
+            assert.same({}, sim:webhooks())
+            assert.is_nil(sim:timeout())
+            sim:advance(0.1)
+            accept "+15558675311"
+            sim:advance(0.15) -- 0.25 after the first one: sent
+            work()
+            assert.same({ "+15558675310 sent" }, heard)
+            sim:advance(3600)
+            work()
+            assert.same({ "+15558675310 delivered", "+15558675310 sent", "+15558675311 delivered",
+                "+15558675311 sent" }, (table.sort(heard) or heard))
+            local at = {}
+            for i, message in ipairs(sim:messages()) do
+                at[i] = message.updated_s - START
+            end
+            assert.same({ 1, 1 }, at) -- delivered 1.2 and 1.3 seconds after the start, not at its end
+            assert.equal(START + 3600.25, sim:time())
+        end)
+
+        it("may answer only when the webhooks are answered", function()
+            accept "+15558675310"
+            local peer = curl.start(sim.server, "/_sim/advance", "--data", "Seconds=60&Wait=true")
+            while #heard < 2 or sim.quiet[1] do
+                work()
+            end
+            local got = curl.finish(sim.server, peer)
+            assert.same({ 200, { "+15558675310 sent", "+15558675310 delivered" } }, { got.status, heard })
+        end)
+
+        it("answers what was to be late when its moment has come", function()
+            sim:add_fault { on = "send", action = "delay", delay_ms = 5000 }
+            local peer = send()
+            while sim.waiting == 0 do
+                sim:step(20)
+            end
+            sim:advance(4.9)
+            assert.equal(1, sim.waiting)
+            sim:advance(0.2)
+            assert.same({ 201, 0 }, { finish(peer).status, sim.waiting })
+        end)
+
+        it("never answers what hangs", function()
+            sim:add_fault { on = "send", action = "hang" }
+            local peer = send("--max-time", "0.2")
+            while sim.waiting == 0 do
+                sim:step(20)
+            end
+            sim:advance(86400)
+            sim:step(0)
+            assert.truthy(peer:read("*a"):find("\n000 28$")) -- curl has lost its patience
+            peer:close()
+            assert.equal(0, sim:stats().accepted)
+        end)
+
+        it("breaks off what is under way when it starts anew", function()
+            accept "+15558675310"
+            sim:add_fault { on = "send", action = "hang" }
+            local peer = send()
+            while sim.waiting == 0 do
+                sim:step(20)
+            end
+            sim:advance(1) -- a callback is under way, and nobody answers it
+            assert.is_true(sim.outbox:is_busy())
+            assert.is_true(sim:reset())
+            assert.same({ 0, false, START }, { sim.waiting, sim.outbox:is_busy(), sim:time() })
+            assert.equal(52, curl.finish(sim.server, peer).exit)
+            local got = finish(send())
+            assert.equal(201, got.status)
+        end)
+
+        it("waits for nothing that never comes", function()
+            for _, seconds in ipairs { 0, -1, 0 / 0, math.huge, 31622401, "1" } do
+                assert.has_error(function()
+                    sim:advance(seconds)
+                end)
+            end
+        end)
+    end)
+
+    it("lets time fly", function()
+        start { speed = 1000, start = 0 }
+        assert.truthy(sim:time() < 10)
+        local before = core.now_ms()
+        local peer = send()
+        finish(peer)
+        repeat
+            sim:step(1)
+        until sim:messages()[1].status == "delivered" -- 1.2 seconds of its own
+        assert.truthy(core.now_ms() - before < 1000)
+    end)
+
+    it("answers in JSON whatever it is asked", function()
+        start()
+        local hostile = ("/%s/..%%2f%%00%%ff;x='\"<>"):format(("a"):rep(8000))
+        for _, case in ipairs {
+            { 404, "/" }, { 404, "/2010-04-01" }, { 404, "/2010-04-01/Accounts.json" }, { 404, hostile },
+            { 404, PATH .. "/..%2f" }, { 404, PATH .. "%00" }, { 404, "//" .. PATH },
+            { 405, PATH, "--request", "PUT" }, { 405, PATH, "--request", "PATCH" },
+            { 405, PATH, "--request", "OPTIONS" }, { 405, PATH, "--request", "DELETE" },
+            { 400, PATH, "--data", "" }, { 400, PATH, "--data", "&&==%%%" },
+            { 400, PATH, "--data", "To=%2B15558675310&From=%2B15557122661&Body=%ff%fe" },
+            { 400, PATH .. "?PageSize=" .. ("9"):rep(400) }, { 400, PATH .. "?PageToken=%00" },
+        } do
+            local got = finish(ask(unpack(case, 2)))
+            assert.equal(case[1], got.status, case[2])
+            assert.truthy(got.head:find("\r\nContent-Type: application/json", 1, true), case[2])
+            local err = cjson.decode(got.body)
+            assert.equal(case[1], err.status)
+            assert.truthy(err.message ~= "" and err.code)
+        end
+        local got = finish(ask(PATH, "--head"))
+        assert.same({ 405, 0 }, { got.status, got.exit })
+        assert.equal(0, sim:stats().accepted)
+    end)
+
+    it("refuses a body that is too large, and goes on", function()
+        start()
+        local file = os.tmpname()
+        local out = assert(io.open(file, "wb"))
+        out:write("To=%2B15558675310&From=%2B15557122661&Body=", ("x"):rep(3000000))
+        out:close()
+        local got = finish(ask(PATH, "--header", "Expect:", "--data-binary", "@" .. file))
+        os.remove(file)
+        assert.equal(413, got.status)
+        got = finish(send())
+        assert.equal(201, got.status)
+    end)
+
+    it("shows what came, and no page of a browser gets to it", function()
+        start()
+        finish(send())
+        local got = finish(curl.start(sim.server, "/_sim/traffic"))
+        local entry = cjson.decode(got.body)[1]
+        assert.same({ "POST", PATH, 201 }, { entry.method, entry.path, entry.status })
+        assert.equal("Hello", entry.form.Body)
+        assert.is_nil(got.body:find("Basic", 1, true))
+        assert.is_nil(got.body:find(simulator.AUTH_TOKEN, 1, true))
+        for _, header in ipairs {
+            "Origin: https://evil.example", "Host: evil.example", "Sec-Fetch-Site: cross-site",
+        } do
+            got = finish(curl.start(sim.server, "/_sim/reset", "--data", "", "--header", header))
+            assert.equal(403, got.status, header)
+        end
+        assert.equal(1, sim:stats().accepted)
     end)
 
     it("says what it is", function()

@@ -1,8 +1,12 @@
 --- Twilio's REST API over a simulated account: a request table in, an answer table out. No I/O, no clock.
 --
 -- An answer has `status`, `headers` (a list of pairs) and `body` (a string or a list of pieces), or `raw`
--- (bytes that are no HTTP), or `drop` ("reset" or "close"); `cut` wants half of the body only, and `delay_ms`
--- some patience.
+-- (bytes that are no HTTP), or `drop`: "reset" or "close" after the request was read, "hang" for never an
+-- answer, and "refused", "dns" or "tls" for a request that never got through. `cut` wants half of the body
+-- only, `delay_ms` some patience, and `slow_ms` that the body takes so long.
+--
+-- What the script did stands in `action`, and in `accepted` whether the request was carried out all the same.
+-- `code` is the error code of a refusal.
 local core = require "twilio_sms.core"
 local date = require "twilio_sms.date"
 local errors = require "twilio_sms.sim.errors"
@@ -31,13 +35,20 @@ local function base64(text)
     return table.concat(out, "", 1, #out - missing) .. ("="):rep(missing)
 end
 
+--- The header that names a user.
+function M.authorization(user, password)
+    return "Basic " .. base64(user .. ":" .. password)
+end
+
 --- @tparam table opts carrier (`twilio_sms.sim.carrier`), random (`twilio_sms.sim.random`, for request ids),
 -- credentials (passwords by user name), script (`twilio_sms.sim.script`, optional), max_concurrency
--- (optional), webhooks (`twilio_sms.sim.webhooks`, optional: for the counts)
+-- (optional), webhooks (`twilio_sms.sim.webhooks`, optional: for the counts), arrived (a function that gets
+-- each request that can be carried out and its operation, before that; optional), brief (whether answers have
+-- those headers only that our clients read)
 function M.new(opts)
     local accepted = {}
     for user, password in pairs(opts.credentials) do
-        accepted[base64(user .. ":" .. password)] = true
+        accepted[M.authorization(user, password)] = true
     end
     return setmetatable({
         carrier = opts.carrier,
@@ -47,6 +58,10 @@ function M.new(opts)
         accepted = accepted,
         max_concurrency = opts.max_concurrency,
         webhooks = opts.webhooks,
+        arrived = opts.arrived,
+        brief = opts.brief,
+        list_path = ("/2010-04-01/Accounts/%s/Messages.json"):format(opts.carrier.account_sid),
+        concurrency = {}, -- headers by number
         requests = 0,
         by_operation = {},
         by_answer = {},
@@ -58,7 +73,7 @@ end
 local OPERATIONS = {}
 
 function OPERATIONS.send(self, call)
-    local message, err = self.carrier:create(call.params)
+    local message, err = self.carrier:create(call.params, nil, call.tag)
     if not message then
         return nil, err
     end
@@ -144,6 +159,11 @@ function OPERATIONS.feedback(self, call)
     return 200, resource.feedback(self.account_sid, self.carrier:feedback(call.message, outcome))
 end
 
+-- SDKs ask for it to see whether their credentials are good. The token is not shown, unlike at Twilio.
+function OPERATIONS.account(self)
+    return 200, resource.account(self.account_sid)
+end
+
 -- ---- Routes --------------------------------------------------------------------------------------
 
 local function update(params)
@@ -159,14 +179,16 @@ local ROUTES = {
     { "^Messages/(%w+)/Feedback%.json$", { POST = "feedback" } },
 }
 
+local ACCOUNT_ROUTE = { GET = "account" }
+
 local LISTS = { MediaUrl = true, PersistentAction = true }
 
 -- Parameters by name. Those that may be repeated are lists; of the others the first one counts. An empty
 -- value is as good as none, except for the body, which is emptied that way.
 local function by_name(list)
     local params = {}
-    for _, pair in ipairs(list) do
-        local name, value = pair[1], pair[2]
+    for i = 1, #list, 2 do
+        local name, value = list[i], list[i + 1]
         if LISTS[name] then
             params[name] = params[name] or {}
             table.insert(params[name], value)
@@ -191,8 +213,8 @@ local function authenticate(self, request, account)
     if account ~= self.account_sid then
         return errors.new(20404, request.path)
     end
-    local credentials = (request.authorization or ""):match "^[Bb]asic +([%w+/=]+)$"
-    if not self.accepted[credentials or ""] then
+    local given = request.authorization or ""
+    if not self.accepted[given] and not self.accepted[given:gsub("^[Bb]asic +", "Basic ")] then
         local err = errors.new(20003)
         err.detail = "Your AccountSid or AuthToken was incorrect."
         return err
@@ -210,10 +232,16 @@ end
 
 -- Turns a request into a call, or answers nil and an error.
 local function route(self, request)
-    local account, rest = request.path:match "^/2010%-04%-01/Accounts/([^/]+)/(.+)$"
-    local methods, sid, media_sid
-    if rest then
-        methods, sid, media_sid = find_route(rest)
+    local account, methods, sid, media_sid = self.account_sid, ROUTES[1][2], nil, nil
+    if request.path ~= self.list_path then -- most are
+        local rest
+        account, rest = request.path:match "^/2010%-04%-01/Accounts/([^/]+)/(.+)$"
+        if rest then
+            methods, sid, media_sid = find_route(rest)
+        else
+            account = request.path:match "^/2010%-04%-01/Accounts/(%w+)%.json$"
+            methods = account and ACCOUNT_ROUTE
+        end
     end
     if not methods then
         return nil, errors.new(20404, request.path)
@@ -224,8 +252,9 @@ local function route(self, request)
     elseif not methods[request.method] then
         return nil, errors.new(20004)
     end
-    local list = core.form_decode(request.method == "POST" and request.body or request.query or "")
-    local call = { path = request.path, list = list, params = by_name(list) }
+    local text = request.method == "POST" and request.body or request.query or ""
+    local list = core.form_decode(text, true)
+    local call = { path = request.path, list = list, params = by_name(list), tag = request.tag }
     call.operation = methods[request.method]
     if type(call.operation) == "function" then
         call.operation = call.operation(call.params)
@@ -241,7 +270,7 @@ end
 -- ---- Answers -------------------------------------------------------------------------------------
 
 local function failure(err)
-    return { status = err.status, headers = {}, body = resource.error(err) }
+    return { status = err.status, body = resource.error(err), code = err.code }
 end
 
 local function perform(self, call)
@@ -249,9 +278,10 @@ local function perform(self, call)
     if not status then
         return failure(body)
     end
-    return { status = status, headers = {}, body = body }
+    return { status = status, body = body }
 end
 
+local HTML_TYPE = { "Content-Type", "text/html" }
 local HTML = "<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr></body></html>\n"
 
 local FAULTS = {}
@@ -269,8 +299,7 @@ end
 
 function FAULTS.html(rule)
     local status = rule.status or 502
-    local headers = { { "Content-Type", "text/html" } }
-    return { status = status, headers = headers, body = HTML:format(status, status) }
+    return { status = status, content_type = HTML_TYPE, body = HTML:format(status, status) }
 end
 
 function FAULTS.garbage()
@@ -283,6 +312,12 @@ end
 
 FAULTS.drop_after = FAULTS.drop_before
 
+for _, where in ipairs { "hang", "refused", "dns", "tls" } do
+    FAULTS[where] = function()
+        return { drop = where }
+    end
+end
+
 function FAULTS.cut_after(_, answer)
     answer.cut = true
     return answer
@@ -292,17 +327,24 @@ function FAULTS.delay(_, answer)
     return answer
 end
 
+function FAULTS.slow(rule, answer)
+    answer.slow_ms = rule.slow_ms
+    return answer
+end
+
 -- Carries the call out, unless the script says otherwise.
-local function answer_call(self, call)
+local function answer_call(self, call, now_ms)
     local rule, accepts
     if self.script then
-        rule, accepts = self.script:decide(call.operation, call.params)
+        rule, accepts = self.script:decide(call.operation, call.params, now_ms)
     end
     if not rule then
         return perform(self, call)
     end
-    local answer = FAULTS[rule.action](rule, accepts and perform(self, call) or nil)
-    answer.delay_ms = rule.delay_ms
+    local done = accepts and perform(self, call) or nil
+    local is_accepted = done ~= nil and done.status < 300
+    local answer = FAULTS[rule.action](rule, done)
+    answer.delay_ms, answer.action, answer.accepted = rule.delay_ms, rule.action, is_accepted
     return answer
 end
 
@@ -318,26 +360,55 @@ local function count(counts, key)
     counts[key] = (counts[key] or 0) + 1
 end
 
+local JSON_TYPE = { "Content-Type", "application/json;charset=utf-8" }
+local AT_ONCE = { "Twilio-Request-Duration", "0.000" }
+
+-- Headers that answers share are made once: they are never changed.
+local function date_header(self, now_ms)
+    local now_s = math.floor(now_ms / 1000)
+    if self.dated_s ~= now_s then
+        self.dated_s, self.dated = now_s, { "Date", date.http(now_s) }
+    end
+    return self.dated
+end
+
+local function concurrency_header(self, concurrent)
+    local header = self.concurrency[concurrent]
+    if not header then
+        header = { "Twilio-Concurrent-Requests", ("%d"):format(concurrent) }
+        self.concurrency[concurrent] = header
+    end
+    return header
+end
+
+local function duration_header(delay_ms)
+    return delay_ms and { "Twilio-Request-Duration", ("%.3f"):format(delay_ms / 1000) } or AT_ONCE
+end
+
 -- The headers of every answer, as a list because their order is to be the same each time.
 local function complete(self, request, answer, now_ms)
     if not answer.status then
         return answer
     end
-    local headers = answer.headers
-    local function add(name, value)
-        headers[#headers + 1] = { name, value }
+    if self.brief then
+        answer.headers = {
+            date_header(self, now_ms),
+            { "Twilio-Request-Id", self.random:sid "RQ" },
+            answer.retry_after and { "Retry-After", ("%d"):format(answer.retry_after) } or nil,
+        }
+        return answer
     end
-    if answer.body ~= "" and #headers == 0 then
-        add("Content-Type", "application/json;charset=utf-8")
-    end
-    add("Date", date.http(now_ms / 1000))
-    add("Twilio-Concurrent-Requests", ("%d"):format(request.concurrent))
-    add("Twilio-Request-Duration", ("%.3f"):format((answer.delay_ms or 0) / 1000))
-    add("Twilio-Request-Id", self.random:sid "RQ")
-    if answer.status == 401 then
-        add("WWW-Authenticate", 'Basic realm="Twilio API"')
-    elseif answer.retry_after then
-        add("Retry-After", ("%d"):format(answer.retry_after))
+    answer.headers = {
+        answer.content_type or JSON_TYPE,
+        date_header(self, now_ms),
+        concurrency_header(self, request.concurrent),
+        duration_header(answer.delay_ms),
+        { "Twilio-Request-Id", self.random:sid "RQ" },
+        answer.status == 401 and { "WWW-Authenticate", 'Basic realm="Twilio API"' }
+            or answer.retry_after and { "Retry-After", ("%d"):format(answer.retry_after) } or nil,
+    }
+    if answer.body == "" then
+        table.remove(answer.headers, 1)
     end
     return answer
 end
@@ -353,8 +424,8 @@ local function stats_json(self)
 end
 
 --- Answers a request.
--- @tparam table request method, path, query, authorization, body, and concurrent: how many are under way,
--- this one included
+-- @tparam table request method, path, query, authorization, body, tag (what a message is to remember of it;
+-- optional), and concurrent: how many are under way, this one included
 -- @tparam number now_ms Unix milliseconds
 -- @treturn table the answer
 function Api:handle(request, now_ms)
@@ -371,12 +442,15 @@ function Api:handle(request, now_ms)
         local call, err = route(self, request)
         if call then
             count(self.by_operation, call.operation)
-            answer = answer_call(self, call)
+            if self.arrived then
+                self.arrived(request, call.operation)
+            end
+            answer = answer_call(self, call, now_ms)
         else
             answer = failure(err)
         end
     end
-    count(self.by_answer, answer.drop or answer.raw and "garbage" or ("%d"):format(answer.status))
+    count(self.by_answer, answer.drop or answer.raw and "garbage" or answer.status)
     return complete(self, request, answer, now_ms)
 end
 
@@ -386,11 +460,15 @@ function Api:stats()
     local stats = self.carrier:stats()
     stats.requests = self.requests
     stats.operations = copy(self.by_operation)
-    stats.answers = copy(self.by_answer)
+    stats.answers = {}
+    for answer, times in pairs(self.by_answer) do
+        stats.answers[type(answer) == "number" and ("%d"):format(answer) or answer] = times
+    end
     stats.faults = copy(self.script and self.script.fired or {})
     if self.webhooks then
         stats.webhooks = self.webhooks:stats()
-        for action, times in pairs(self.webhooks.script and self.webhooks.script.fired or {}) do
+        local other = self.webhooks.script ~= self.script and self.webhooks.script
+        for action, times in pairs(other and other.fired or {}) do
             stats.faults[action] = (stats.faults[action] or 0) + times
         end
     end

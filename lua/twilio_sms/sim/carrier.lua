@@ -5,193 +5,138 @@
 local core = require "twilio_sms.core"
 
 local blocks = require "twilio_sms.sim.blocks"
+local delivery = require "twilio_sms.sim.delivery"
 local errors = require "twilio_sms.sim.errors"
+local message_list = require "twilio_sms.sim.message_list"
+local options = require "twilio_sms.options"
+local random = require "twilio_sms.sim.random"
 local rules = require "twilio_sms.sim.rules"
-local timeline = require "twilio_sms.sim.timeline"
+local transit = require "twilio_sms.sim.transit"
+local truth = require "twilio_sms.sim.truth"
 
 local M = {}
 
 local Carrier = {}
 local class = { __index = Carrier, __name = "twilio_sms.sim.carrier" }
 
-local PRICE_PER_SEGMENT = 0.0079
 local CANCELABLE = { accepted = true, scheduled = true, queued = true }
 -- "sent" may be the last that is ever heard of a message, so it counts as complete.
 local COMPLETE = {
     sent = true, delivered = true, undelivered = true, failed = true, canceled = true, received = true,
 }
-local LAST = { delivered = true, undelivered = true, failed = true, canceled = true }
-local OPTED_OUT = 21610
+local OPTED_OUT, QUEUE_FULL = 21610, 21611
 
---- @tparam table opts account_sid, random (`twilio_sms.sim.random`), send_ms and deliver_ms (how long a
--- message is queued, and on its way), service_number (what a messaging service sends from), numbers (the
--- account's own as keys), marker (a Lua pattern: its capture in a body identifies a message when duplicates
--- are counted), service_sid (the messaging service that service_number belongs to), callbacks (whether
--- changes of messages with a StatusCallback are kept)
-function M.new(opts)
-    local carrier = setmetatable({
+local OPTIONS = {
+    account_sid = "string", random = "table", script = "table", send_ms = "any", deliver_ms = "any",
+    delivery = "table", service_number = "string", service_sid = "string", numbers = "table",
+    senders = "table", limit_all = "boolean", queue_s = "number", carrier_limits = "table",
+    pumping = "table", loop_guard = "boolean", list_lag_ms = "any", retain_s = "number",
+    marker = "string", callbacks = "boolean", relay = "boolean", on_accept = "function",
+    on_status = "function",
+}
+
+--- @tparam table opts
+-- account_sid, random (`twilio_sms.sim.random`);
+-- send_ms and deliver_ms (how long a message is queued, and on its way: all are delivered), or delivery
+-- (`twilio_sms.sim.delivery`: delays and errors), or both: delivery wins;
+-- service_number (what a messaging service without a pool sends from), service_sid (the messaging service
+-- that it belongs to), numbers (the account's own as keys);
+-- senders, limit_all (`twilio_sms.sim.senders`), queue_s (how many seconds of traffic a queue holds);
+-- carrier_limits, pumping, loop_guard (`twilio_sms.sim.guards`);
+-- list_lag_ms (how long a new message is missing in lists: milliseconds, a list of quantiles as for
+-- delivery, or a function of the message); retain_s (how long a message is kept after its end; default: for
+-- ever); marker (`twilio_sms.sim.truth`); callbacks (whether changes of messages with a StatusCallback are
+-- kept); relay (whether what is delivered to a number of the account is kept for `arrivals`);
+-- script (`twilio_sms.sim.script`, for its rules about the delivery);
+-- on_accept, a function of each accepted message and its tag, and on_status, a function of each message
+-- whose status has changed after that
+-- @tparam[opt=1] number level as for error, for what is wrong with the options
+function M.new(opts, level)
+    level = (level or 1) + 1
+    options.check(opts, OPTIONS, level)
+    if opts.list_lag_ms and type(opts.list_lag_ms) ~= "function" then
+        delivery.check_delay("list_lag_ms", opts.list_lag_ms, level)
+    end
+    local chance = random.new(opts.random.state) -- so that draws on the way do not change the next sid
+    local messages, counts = message_list.new(), truth.new(opts.marker)
+    local list = blocks.new()
+    return setmetatable({
         account_sid = opts.account_sid,
         random = opts.random,
-        send_ms = opts.send_ms,
-        deliver_ms = opts.deliver_ms,
-        service_number = opts.service_number,
+        chance = chance,
         numbers = opts.numbers,
-        marker = opts.marker,
+        service_number = opts.service_number,
+        list_lag_ms = opts.list_lag_ms,
         callbacks = opts.callbacks,
-        blocks = blocks.new(),
+        on_accept = opts.on_accept,
         now_ms = 0,
-        timeline = timeline.new(),
-        by_sid = {},
-        all = {},
-        by_to = {},
-        marked = {}, -- which messages were accepted, by what identifies them
-        unmarked = {},
-        by_status = {},
-        changed = {}, -- status changes that somebody wants to hear of
-        watched = 0, -- messages that may still have some
-        accepted = 0,
-        accepted_opted_out = 0,
+        blocks = list,
+        messages = messages,
+        truth = counts,
+        transit = transit.new(opts, list, chance, function(message)
+            messages:remove(message)
+            counts:forget(message)
+        end, level),
         refused = 0,
+        accepted_opted_out = 0,
         refused_opted_out = 0,
-        duplicates = 0,
         received = 0,
     }, class)
-    if opts.service_sid then
-        carrier.blocks:join(opts.service_number, opts.service_sid)
-    end
-    return carrier
 end
 
-local function child(tree, key)
-    local node = tree[key]
-    if not node then
-        node = {}
-        tree[key] = node
+--- The options of a carrier with everything that happens on a usual day: throughput by the type of each
+-- sender, delays and errors of delivery, lists that lag, and the loop guard.
+-- @tparam[opt] table opts others of `new`, which win
+-- @treturn table
+function M.realistic(opts)
+    local all = {
+        delivery = delivery.REALISTIC,
+        limit_all = true,
+        list_lag_ms = { 0, 200, 500, 1000, 3000 }, -- an assumption: no lag is published
+        loop_guard = true,
+        relay = true,
+    }
+    for name, value in pairs(opts or {}) do
+        all[name] = value
     end
-    return node
-end
-
-local function watch(self, message, whether)
-    if whether ~= message.is_watched then
-        message.is_watched = whether
-        self.watched = self.watched + (whether and 1 or -1)
-    end
-end
-
--- Of the first status nobody hears (Twilio docs "Outbound Message Status in Status Callbacks").
-local function note_change(self, message, status)
-    if message.status then
-        table.insert(self.changed, {
-            message = message, status = status, from = message.from, error_code = message.error_code,
-            at_s = message.updated_s, is_last = LAST[status],
-        })
-    end
-    watch(self, message, not LAST[status])
-end
-
-local function set_status(self, message, status)
-    if message.status_callback then
-        note_change(self, message, status)
-    end
-    local counts = self.by_status
-    if message.status then
-        counts[message.status] = counts[message.status] - 1
-    end
-    counts[status] = (counts[status] or 0) + 1
-    message.status = status
+    return all
 end
 
 -- ---- Time ----------------------------------------------------------------------------------------
 
-local function fail(self, message, code)
-    message.error_code = code
-    set_status(self, message, "failed")
-end
-
-local STEPS = {}
-
--- A messaging service has chosen a sender; a scheduled message's time has come.
-function STEPS.queue(self, message, at_ms)
-    message.from = message.from or self.service_number
-    message.num_segments = message.segments
-    local code = message.later_code
-    if not code and message.service and self.blocks:has(message.to, message.from, message.service) then
-        code = OPTED_OUT
-    end
-    if code then
-        return fail(self, message, code)
-    end
-    set_status(self, message, "queued")
-    self.timeline:add(at_ms + self.send_ms, { message = message, step = "send", from = "queued" })
-end
-
-function STEPS.send(self, message, at_ms)
-    message.sent_s = math.floor(at_ms / 1000)
-    set_status(self, message, "sent")
-    self.timeline:add(at_ms + self.deliver_ms, { message = message, step = "deliver", from = "sent" })
-end
-
-function STEPS.deliver(self, message)
-    message.price = ("-%.5f"):format(PRICE_PER_SEGMENT * message.segments)
-    set_status(self, message, "delivered")
-end
-
 --- Lets everything happen that is due by now. Time never goes back.
 function Carrier:advance(now_ms)
-    local due, at_ms = self.timeline:take(now_ms)
-    while due do
-        local message = due.message
-        -- One that was canceled or deleted in between stays what it is.
-        if message.status == due.from and not message.deleted then
-            message.updated_s = math.floor(at_ms / 1000)
-            STEPS[due.step](self, message, at_ms)
-        end
-        due, at_ms = self.timeline:take(now_ms)
-    end
-    if now_ms > self.now_ms then
-        self.now_ms = now_ms
-    end
+    self.transit:advance(now_ms)
+    self.now_ms = self.transit.now_ms
 end
 
 --- When something happens next; nil for never.
 function Carrier:due_ms()
-    return self.timeline:due_ms()
+    return self.transit:due_ms()
 end
 
 --- When somebody may have to hear of a change next; nil for never.
 function Carrier:callback_due_ms()
-    return self.watched > 0 and self.timeline:due_ms() or nil
+    return self.transit:callback_due_ms()
+end
+
+--- Whether `changes` or `arrivals` have something.
+function Carrier:has_news()
+    return self.transit.changed[1] ~= nil or self.transit.arrived[1] ~= nil
 end
 
 --- Takes the status changes of messages with a StatusCallback, in order.
 -- @treturn table a list of { message, status, from, error_code, at_s, is_last }
 function Carrier:changes()
-    local changed = self.changed
-    self.changed = {}
-    return changed
+    return self.transit:changes()
+end
+
+--- Takes the messages that were delivered to numbers of the account, in order; none without `relay`.
+function Carrier:arrivals()
+    return self.transit:arrivals()
 end
 
 -- ---- Creating ------------------------------------------------------------------------------------
-
--- What identifies a message: the mark in its body, or sender, recipient and text. A tree, not a joined key:
--- LuaJIT's hash looks at a few bytes of a string only, so that such keys would collide.
-local function copies_of(self, message)
-    local mark = self.marker and message.body:match(self.marker)
-    if mark then
-        return self.marked, mark
-    end
-    local sender = message.from or message.service
-    return child(child(self.unmarked, sender), message.to), message.body
-end
-
-local function count_copy(self, message)
-    local copies, key = copies_of(self, message)
-    self.accepted = self.accepted + 1
-    if copies[key] then
-        self.duplicates = self.duplicates + 1
-    end
-    copies[key] = true
-end
 
 local MEDIA_TYPES = { gif = "image/gif", mp4 = "video/mp4", pdf = "application/pdf", png = "image/png" }
 
@@ -210,25 +155,24 @@ local function new_media(self, message, urls)
     return media
 end
 
-local function index(self, message)
-    self.by_sid[message.sid] = message
-    self.all[message.seq] = message
-    local list = child(self.by_to, message.to)
-    list[#list + 1] = message
+-- When lists show a new message.
+local function listed_ms_of(self, message)
+    local lag = self.list_lag_ms
+    if type(lag) == "function" then
+        lag = lag(message)
+    end
+    return self.now_ms + delivery.draw(lag, self.chance)
 end
 
-local function start(self, message)
-    if message.send_at_s then
-        set_status(self, message, "scheduled")
-        local due_ms = message.send_at_s * 1000
-        self.timeline:add(due_ms, { message = message, step = "queue", from = "scheduled" })
-    elseif message.service then
-        set_status(self, message, "accepted")
-        local due_ms = self.now_ms + self.send_ms
-        self.timeline:add(due_ms, { message = message, step = "queue", from = "accepted" })
-    else
-        STEPS.queue(self, message, self.now_ms)
+local function add(self, message, media)
+    if media then
+        message.num_media = #media
+        message.media = new_media(self, message, media)
     end
+    if self.list_lag_ms then
+        message.listed_ms = listed_ms_of(self, message)
+    end
+    self.messages:add(message)
 end
 
 -- By number a blocked message is refused, by messaging service it is accepted and fails later; so a scheduled
@@ -245,52 +189,94 @@ local function check_opt_out(self, params)
     end
 end
 
+-- By number a full queue refuses, by messaging service the message is accepted and fails (error 21611).
+local function check_queue(self, params, segments)
+    if not params.MessagingServiceSid and self.transit:is_full(params.From, segments) then
+        return errors.new(QUEUE_FULL, params.From)
+    end
+end
+
 --- Accepts a message or refuses it.
 -- @tparam table params of the create request by name; MediaUrl is a list
 -- @tparam[opt="outbound-api"] string direction
+-- @param[opt] tag kept in the message
 -- @treturn[1] table the message
 -- @treturn[2] nil
 -- @treturn[2] table an error of `twilio_sms.sim.errors`
-function Carrier:create(params, direction)
+function Carrier:create(params, direction, tag)
     local now_s = math.floor(self.now_ms / 1000)
-    local verdict, err = rules.check(params, now_s, self.numbers)
-    err = err or check_opt_out(self, params)
+    local segments, send_at_s, later_code = rules.check(params, now_s, self.numbers)
+    local err
+    if segments then
+        err = check_opt_out(self, params) or check_queue(self, params, segments)
+    else
+        err = send_at_s
+    end
     if err then
         self.refused = self.refused + 1
         return nil, err
     end
-    local media = params.MediaUrl
+    local media, service = params.MediaUrl, params.MessagingServiceSid
+    -- All fields of most messages stand here, so that the table has its size from the beginning.
     local message = {
-        seq = #self.all + 1,
+        seq = 0,
         sid = self.random:sid(media and "MM" or "SM"),
         direction = direction or "outbound-api",
         to = params.To,
         from = params.From,
-        service = params.MessagingServiceSid,
+        service = service,
+        status = nil,
         status_callback = self.callbacks and params.StatusCallback or nil,
-        is_watched = false,
         body = params.Body or "",
-        segments = verdict.num_segments,
+        segments = segments,
         num_segments = 0,
-        num_media = media and #media or 0,
+        num_media = 0,
         created_s = now_s,
         updated_s = now_s,
-        send_at_s = verdict.send_at_s,
-        later_code = verdict.later_code,
-        tags = params.Tags,
+        sent_s = nil,
+        send_at_s = send_at_s,
+        listed_ms = nil,
+        later_code = later_code,
+        error_code = nil,
+        price = nil,
+        tag = tag,
+        step = nil,
+        due_ms = nil,
+        queue = nil,
+        older = nil,
+        newer = nil,
+        older_to = nil,
+        newer_to = nil,
+        counted_text = nil,
+        counted_mark = nil,
+        same_text = nil,
+        next_settled = nil,
     }
-    if media then
-        message.media = new_media(self, message, media)
+    if params.Tags then
+        message.tags = params.Tags
     end
-    index(self, message)
-    count_copy(self, message)
-    start(self, message)
+    if params.ValidityPeriod then
+        message.validity_ms = tonumber(params.ValidityPeriod) * 1000
+    end
+    if params.RiskCheck == "disable" then
+        message.is_trusted = true
+    end
+    if direction == "outbound-reply" then
+        message.reply_code = self.transit.guards:reply(params.From or service, params.To, self.now_ms)
+    end
+    add(self, message, media)
+    self.truth:accept(message)
+    self.transit:start(message)
+    if self.on_accept then
+        self.on_accept(message, tag)
+    end
     return message
 end
 
 --- Takes a message from a person, and learns from it whom not to text.
 -- @tparam table params From, To, Body, MediaUrl (a list), MessagingServiceSid, OptOutType
 -- @treturn table the message
+-- @treturn string|nil "STOP", "START" or "HELP" when its text is such a keyword
 function Carrier:receive(params)
     local now_s = math.floor(self.now_ms / 1000)
     local media, body = params.MediaUrl, params.Body or ""
@@ -299,36 +285,34 @@ function Carrier:receive(params)
     end
     local count = core.segments(body)
     local message = {
-        seq = #self.all + 1,
         sid = self.random:sid(media and "MM" or "SM"),
         direction = "inbound",
-        is_watched = false,
         to = params.To,
         from = params.From,
         service = self.blocks:service_of(params.To),
         body = body,
         opt_out_type = params.OptOutType,
         num_segments = not media and count and math.max(1, count.segments) or 1,
-        num_media = media and #media or 0,
+        num_media = 0,
         created_s = now_s,
         updated_s = now_s,
         sent_s = now_s,
     }
-    if media then
-        message.media = new_media(self, message, media)
-    end
-    index(self, message)
-    set_status(self, message, "received")
+    add(self, message, media)
+    self.transit:rest(message, "received")
     self.received = self.received + 1
-    self.blocks:learn(params.From, params.To, body, params.OptOutType)
-    return message
+    local keyword = self.blocks:learn(params.From, params.To, body, params.OptOutType)
+    if message.service then
+        self.transit.senders:hear(message.service, params.From, params.To)
+    end
+    return message, keyword
 end
 
 -- ---- One message ---------------------------------------------------------------------------------
 
 --- @treturn table|nil
 function Carrier:fetch(sid)
-    local message = self.by_sid[sid]
+    local message = self.messages:find(sid)
     return message and not message.deleted and message or nil
 end
 
@@ -342,8 +326,8 @@ function Carrier:cancel(message)
     if not CANCELABLE[message.status] then
         return nil, errors.new(30409)
     end
-    set_status(self, message, "canceled")
-    return touch(self, message)
+    self.transit:cancel(message)
+    return message
 end
 
 --- Empties the body of a message that is complete.
@@ -363,7 +347,7 @@ function Carrier:delete(message)
     end
     -- It stays in the lists as a gap, so that page tokens keep their place.
     message.deleted, message.body, message.media = true, "", nil
-    watch(self, message, false)
+    self.transit:stop(message)
     return true
 end
 
@@ -383,79 +367,15 @@ function Carrier:media(message, sid)
     end
 end
 
--- ---- Lists ---------------------------------------------------------------------------------------
-
--- The last place in a list of ascending seq whose seq is below the given one.
-local function place_below(list, seq)
-    local low, high = 0, #list
-    while low < high do
-        local middle = math.floor((low + high + 1) / 2)
-        if list[middle].seq < seq then
-            low = middle
-        else
-            high = middle - 1
-        end
-    end
-    return low
-end
-
-local function fits(message, filter)
-    return not message.deleted
-        and (not filter.to or message.to == filter.to)
-        and (not filter.from or message.from == filter.from)
-        and (not filter.sent_from_s or message.sent_s and message.sent_s >= filter.sent_from_s)
-        and (not filter.sent_until_s or message.sent_s and message.sent_s <= filter.sent_until_s)
-end
-
--- Collects up to `size` messages from `place` on, and says whether there are more.
-local function collect(list, place, step, filter, size)
-    local found = {}
-    local message = list[place]
-    while message do
-        if fits(message, filter) then
-            if #found == size then
-                return found, true
-            end
-            found[#found + 1] = message
-        end
-        place = place + step
-        message = list[place]
-    end
-    return found, false
-end
-
-local function reverse(list)
-    for i = 1, math.floor(#list / 2) do
-        local j = #list + 1 - i
-        list[i], list[j] = list[j], list[i]
-    end
-    return list
-end
-
---- Messages that fit, the newest first.
+--- Messages that fit, the newest first (`twilio_sms.sim.message_list`, page).
 -- @tparam table filter to, from, sent_from_s, sent_until_s
 -- @tparam number size the most that a page holds
 -- @tparam[opt] table cursor sid, and newer: the page begins behind that message, or ends before it
 -- @treturn[1] table a list
 -- @treturn[1] boolean whether older ones follow
--- @treturn[2] nil when the cursor's message never was
+-- @treturn[2] nil when the cursor's message is not known
 function Carrier:list(filter, size, cursor)
-    local list = filter.to and (self.by_to[filter.to] or {}) or self.all
-    if not cursor then
-        return collect(list, #list, -1, filter, size)
-    end
-    local message = self.by_sid[cursor.sid]
-    if not message then
-        return nil
-    end
-    local place = place_below(list, message.seq)
-    if not cursor.newer then
-        return collect(list, place, -1, filter, size)
-    end
-    if list[place + 1] == message then
-        place = place + 1
-    end
-    return reverse(collect(list, place + 1, 1, filter, size)), true
+    return self.messages:page(filter, size, cursor, self.now_ms)
 end
 
 -- ---- Truth ---------------------------------------------------------------------------------------
@@ -466,18 +386,28 @@ end
 -- messaging service, whose recipient had said STOP before
 function Carrier:stats()
     local statuses = {}
-    for status, count in pairs(self.by_status) do
+    for status, count in pairs(self.transit.by_status) do
         statuses[status] = count
     end
     return {
-        accepted = self.accepted,
+        accepted = self.truth.accepted,
         accepted_opted_out = self.accepted_opted_out,
         refused = self.refused,
         refused_opted_out = self.refused_opted_out,
-        duplicates = self.duplicates,
+        duplicates = self.truth.duplicates,
         received = self.received,
         statuses = statuses,
     }
+end
+
+--- For loops: all messages that are kept, deleted ones too, the oldest first.
+function Carrier:each()
+    return self.messages:each()
+end
+
+--- How many messages are kept: all, or with retain_s those that are under way or ended not long ago.
+function Carrier:kept()
+    return self.messages:size()
 end
 
 return M

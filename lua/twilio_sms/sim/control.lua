@@ -1,87 +1,86 @@
---- What programs outside may ask a simulator for, below /_sim: no part of Twilio's API.
-local core = require "twilio_sms.core"
+--- Who may ask a simulator for what is below /_sim, which is no part of Twilio's API.
+--
+-- Programs on the same machine may; a page in a browser on that machine may not, although its requests come
+-- from there.
+local control_routes = require "twilio_sms.sim.control_routes"
 local json = require "twilio_sms.sim.json"
+local options = require "twilio_sms.options"
 
 local M = {}
 
--- What a person writes; everything else is passed on as it is.
-local FIELDS = {
-    From = "from", To = "to", Body = "body", MessagingServiceSid = "messaging_service_sid",
-    OptOutType = "opt_out_type",
-}
-
-local function answer(status, body)
-    return { status = status, headers = { { "Content-Type", "application/json" } }, body = body }
-end
-
-local function refuse(status, why)
-    return answer(status, json.map { message = why })
-end
-
-local function read_form(body)
-    local opts = { params = {} }
-    for _, pair in ipairs(core.form_decode(body)) do
-        local name, value = pair[1], pair[2]
-        if name == "MediaUrl" then
-            opts.media = opts.media or {}
-            table.insert(opts.media, value)
-        elseif FIELDS[name] then
-            opts[FIELDS[name]] = value
-        else
-            opts.params[name] = value
-        end
-    end
-    return opts
-end
-
-local ROUTES = {}
-
-ROUTES["POST /_sim/inbound"] = function(sim, request)
-    local opts = read_form(request.body)
-    if not opts.from or not opts.to then
-        return refuse(400, "From and To are required")
-    end
-    local sid, is_told = sim:inbound(opts)
-    local hint = not is_told and "nobody is told: there is no inbound_url" or nil
-    return answer(202, json.map { message_sid = sid, message = hint })
-end
-
-ROUTES["POST /_sim/inbound_url"] = function(sim, request)
-    local pair = core.form_decode(request.body)[1] or {}
-    if pair[1] ~= "Url" then
-        return refuse(400, "Url is required; an empty one stops the webhooks")
-    end
-    sim:set_inbound_url(pair[2] ~= "" and pair[2] or nil)
-    return answer(200, json.map { url = pair[2] })
-end
-
-ROUTES["GET /_sim/webhooks"] = function(sim)
-    local list = {}
-    for i, entry in ipairs(sim:webhooks()) do
-        entry.params = json.map(entry.params)
-        for name, value in pairs(entry) do
-            entry[name] = value == true and { "true" } or value
-        end
-        list[i] = json.map(entry)
-    end
-    return answer(200, json.list(list))
+local function refuse(status, why, headers)
+    headers = headers or {}
+    headers[#headers + 1] = { "Content-Type", "application/json" }
+    return { status = status, headers = headers, body = json.map { message = why } }
 end
 
 local function is_loopback(peer)
     return peer:find "^127%." ~= nil or peer:find "^%[::1%]" ~= nil or peer:find "^%[::ffff:127%." ~= nil
 end
 
+-- A name of somebody else's may lead here: DNS rebinding, by which a page reads what its origin seems to say.
+local function is_own_name(host)
+    local name = host:lower():gsub(":%d*$", "")
+    return name == "localhost" or name == "[::1]" or name:find "^127%.%d+%.%d+%.%d+$" ~= nil
+end
+
+-- Browsers tell with Origin whose page sends a form (Fetch standard), newer ones with Sec-Fetch-Site that a
+-- page asks at all; "none" is what somebody has typed.
+local function is_of_a_page(request)
+    return request.origin ~= nil or request.fetch_site ~= nil and request.fetch_site ~= "none"
+end
+
+local function why_not(request)
+    if not is_loopback(request.peer) then
+        return "only for programs on the same machine"
+    elseif is_of_a_page(request) then
+        return "not for pages in a browser: the request has the header Origin or Sec-Fetch-Site"
+    elseif request.host and not is_own_name(request.host) then
+        return "only by the name localhost or a loopback address: the header Host has another one"
+    end
+end
+
+local function find_route(path)
+    local methods = control_routes.ROUTES[path]
+    if methods then
+        return methods
+    end
+    local parent, id = path:match "^(.*)/([^/]+)$"
+    return control_routes.ITEMS[parent], id
+end
+
+local function names_of(methods)
+    local names = {}
+    for name in pairs(methods) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return table.concat(names, ", ")
+end
+
 --- Answers a request below /_sim, or nil when it is another one.
 -- @tparam table sim `twilio_sms.sim.server`
--- @tparam table request method, path, body, peer
+-- @tparam table request method, path, query, body, peer, host, origin, fetch_site
+-- @treturn table|nil an answer; `when_quiet` wants it to wait until no webhook is under way
 function M.handle(sim, request)
-    if request.path:sub(1, 6) ~= "/_sim/" then
+    if request.path ~= "/_sim" and request.path:sub(1, 6) ~= "/_sim/" then
         return nil
-    elseif not is_loopback(request.peer) then
-        return refuse(403, "only for programs on the same machine")
     end
-    local route = ROUTES[request.method .. " " .. request.path]
-    return route and route(sim, request)
+    local why = why_not(request)
+    if why then
+        return refuse(403, why)
+    end
+    local methods, id = find_route(request.path)
+    if not methods then
+        return refuse(404, "nothing is here" .. options.hint(request.path, control_routes.ROUTES))
+    end
+    local route = methods[request.method]
+    if not route then
+        local allowed = names_of(methods)
+        return refuse(405, "only " .. allowed, { { "Allow", allowed } })
+    end
+    local answer, problem, status = route(sim, request, id)
+    return answer or refuse(status or 400, problem)
 end
 
 return M

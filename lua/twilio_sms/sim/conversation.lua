@@ -42,12 +42,13 @@ end
 -- @tparam table params as for the carrier's `receive`
 -- @tparam[opt] table extra more parameters of the webhook by name
 -- @treturn table the message
+-- @treturn string|nil "STOP", "START" or "HELP" when its text is such a keyword
 function Conversation:receive(params, extra)
-    local message = self.carrier:receive(params)
+    local message, keyword = self.carrier:receive(params)
     if self.url then
         tell(self, message, extra, self.url, self.method, 0)
     end
-    return message
+    return message, keyword
 end
 
 -- Sends a reply; a refused one counts with the carrier.
@@ -88,7 +89,16 @@ function Conversation:answered(webhook, answer)
     end
 end
 
---- Tells what became of messages.
+local function urls_of(list)
+    local urls
+    for i, media in ipairs(list or {}) do
+        urls = urls or {}
+        urls[i] = media.url
+    end
+    return urls
+end
+
+--- Tells what became of messages, also when they came to a number of the account itself.
 function Conversation:tell_changes()
     for _, change in ipairs(self.carrier:changes()) do
         self.webhooks:send {
@@ -97,6 +107,11 @@ function Conversation:tell_changes()
             params = form.status(self.carrier.account_sid, change),
             message_sid = change.message.sid,
             is_last = change.is_last,
+        }
+    end
+    for _, message in ipairs(self.carrier:arrivals()) do
+        self:receive {
+            From = message.from, To = message.to, Body = message.body, MediaUrl = urls_of(message.media),
         }
     end
 end

@@ -34,6 +34,22 @@ local CATALOG = {
     [21624] = { 400, "Invalid validity period value" },
     [21654] = { 400, "ContentSid Required" },
     [21701] = { 404, "The Messaging Service %s does not exist" },
+    -- What becomes of accepted messages has no HTTP status; the texts are the names in the dictionary.
+    [14107] = { 429, "SMS send rate limit exceeded" },
+    [30001] = { 429, "Queue overflow" },
+    [30002] = { 403, "Account suspended" },
+    [30003] = { 400, "Unreachable destination handset" },
+    [30004] = { 400, "Message blocked" },
+    [30005] = { 400, "Unknown destination handset" },
+    [30006] = { 400, "Landline or unreachable carrier" },
+    [30007] = { 400, "Message filtered" },
+    [30008] = { 400, "Unknown error" },
+    [30022] = { 429, "US A2P 10DLC - Rate Limits Exceeded" },
+    [30023] = { 429, "US A2P 10DLC - Daily Message Cap Reached" },
+    [30034] = { 400, "US A2P 10DLC - Message from an Unregistered Number" },
+    [30036] = { 400, "Validity Period Expired" },
+    [30410] = { 504, "Provider Timeout Error" },
+    [30450] = { 400, "Message delivery blocked" },
     [30409] = { 409, "This message cannot be canceled" },
     [35111] = { 400, "SendAt timestamp is missing" },
     [35114] = { 400, "Scheduling does not support this timestamp: %s" },
@@ -41,12 +57,14 @@ local CATALOG = {
     [35126] = { 400, "The ScheduleType value provided is not supported for this channel" },
 }
 
+local OTHER = { 400, "Simulated failure" }
+
 --- An error as the other modules pass it on.
--- @tparam number code one of the catalog
+-- @tparam number code one of the catalog; others have a text without meaning
 -- @tparam[opt] string detail for texts that name something
 -- @treturn table code, status, message
 function M.new(code, detail)
-    local row = CATALOG[code]
+    local row = CATALOG[code] or OTHER
     local message = row[2]:find("%s", 1, true) and row[2]:format(detail) or row[2]
     return { code = code, status = row[1], message = message }
 end

@@ -12,11 +12,19 @@ local codec = cjson.new()
 --- Stands for null; a member that is nil is left out.
 M.null = {}
 
+--- A text as it stands between quotes. Slashes may stay as they are, and URIs can be read then.
+function M.escape(text)
+    if text:find '[%c"\\]' then
+        return (codec.encode(text):sub(2, -2):gsub("\\/", "/"))
+    end
+    return text
+end
+
 local function append(out, value)
     local kind = type(value)
     if kind == "string" then
-        -- Slashes may stay as they are, and URIs can be read then.
-        out[#out + 1] = codec.encode(value):gsub("\\/", "/")
+        local n = #out
+        out[n + 1], out[n + 2], out[n + 3] = '"', M.escape(value), '"'
     elseif kind == "number" then
         out[#out + 1] = ("%d"):format(value)
     elseif value == M.null then

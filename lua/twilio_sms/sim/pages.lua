@@ -19,7 +19,11 @@ local function count_of(text, default, least, most)
     return value and value >= least and value <= most and value or nil
 end
 
--- The operator is part of the name: DateSent, DateSent<, DateSent>; both ends belong to the range.
+local DAY_S = 86400
+
+-- The operator is part of the name: DateSent, DateSent<, DateSent>; both ends belong to the range. DateSent
+-- is a day, whatever time comes with it: samples and libraries of Twilio pass the midnight of that day
+-- (Messages resource, "List messages matching filter criteria").
 local function read_dates(params)
     local from_s, until_s
     for _, name in ipairs { "DateSent", "DateSent>", "DateSent<" } do
@@ -28,6 +32,10 @@ local function read_dates(params)
             local first_s, last_s = date.read(text)
             if not first_s then
                 return nil, errors.new(20001, name)
+            end
+            if name == "DateSent" then
+                first_s = first_s - first_s % DAY_S
+                last_s = first_s + DAY_S - 1
             end
             if name ~= "DateSent<" then
                 from_s = math.max(from_s or first_s, first_s)
@@ -50,7 +58,8 @@ end
 
 --- Reads what a list request asks for.
 -- @tparam table params the query by name
--- @tparam table list the query in order, for the URIs; unknown filters are kept and ignored
+-- @tparam table list the query in order, names and values in turn, for the URIs; unknown filters are kept
+-- and ignored
 -- @treturn[1] table filter, size, page, cursor
 -- @treturn[2] nil
 -- @treturn[2] table an error
@@ -72,9 +81,9 @@ function M.read(params, list)
     end
     filter.to, filter.from = params.To, params.From
     local kept = {}
-    for _, pair in ipairs(list) do
-        if not OF_PAGING[pair[1]] then
-            kept[#kept + 1] = escape(pair[1]) .. "=" .. escape(pair[2]) .. "&"
+    for i = 1, #list, 2 do
+        if not OF_PAGING[list[i]] then
+            kept[#kept + 1] = escape(list[i]) .. "=" .. escape(list[i + 1]) .. "&"
         end
     end
     return { filter = filter, size = size, page = page, cursor = cursor, token = params.PageToken,

@@ -30,14 +30,15 @@ function Random:chance(probability)
     return self:next() <= probability * (MODULUS - 1)
 end
 
-local SID_FORMAT = "%s" .. ("%04x"):rep(8)
+--- A number from 0 up to, but not, 1.
+function Random:fraction()
+    return (self:next() - 1) / (MODULUS - 1)
+end
 
 --- An identifier like Twilio's: a prefix and 32 hex digits.
 function Random:sid(prefix)
-    local function four()
-        return self:next() % 65536
-    end
-    return SID_FORMAT:format(prefix, four(), four(), four(), four(), four(), four(), four(), four())
+    local a, b, c, d = self:next(), self:next(), self:next(), self:next()
+    return ("%s%08x%08x%08x%08x"):format(prefix, a, b, c, d)
 end
 
 return M

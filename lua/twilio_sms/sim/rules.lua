@@ -25,8 +25,33 @@ local MAGIC_TO = {
 -- user reports); a malformed number is refused at once.
 local LATER = { [21612] = true, [21408] = true, [21610] = true, [21614] = true }
 
+-- "+" and 7 to 15 digits, the first of which is not 0. Byte by byte, because every message comes by here and
+-- LuaJIT compiles no patterns.
 local function is_e164(text)
-    return #text >= 8 and #text <= 16 and text:find "^%+[1-9]%d+$" ~= nil
+    local length = #text
+    if length < 8 or length > 16 or text:byte(1) ~= 43 or text:byte(2) == 48 then
+        return false
+    end
+    for i = 2, length do
+        local c = text:byte(i)
+        if c < 48 or c > 57 then
+            return false
+        end
+    end
+    return true
+end
+
+local function is_service(text)
+    if #text ~= 34 or text:sub(1, 2) ~= "MG" then
+        return false
+    end
+    for i = 3, 34 do
+        local c = text:byte(i)
+        if c < 48 or c > 57 and (c < 65 or c > 70) and (c < 97 or c > 102) then
+            return false
+        end
+    end
+    return true
 end
 
 local function is_channel(text)
@@ -83,8 +108,8 @@ local function check_content(params)
     elseif body == "" and not media and not params.ContentSid then
         return errors.new(21602)
     end
-    for _, url in ipairs(media or {}) do
-        if not is_url(url) then
+    for i = 1, media and #media or 0 do
+        if not is_url(media[i]) then
             return errors.new(21620)
         end
     end
@@ -97,6 +122,32 @@ local function check_validity(params)
     if text and (not seconds or seconds < 1 or seconds > VALIDITY_MOST_S) then
         return errors.new(21624)
     end
+end
+
+-- Seventy characters of any kind are one segment, and in ASCII a byte is a character.
+local SHORT_BYTES = 70
+
+local function is_short_ascii(text)
+    local length = #text
+    if length > SHORT_BYTES then
+        return false
+    end
+    for i = 1, length do
+        if text:byte(i) > 127 then
+            return false
+        end
+    end
+    return length > 0
+end
+
+-- As they travel; nil for a body that is not UTF-8. A multimedia message counts as one.
+local function segments_of(params)
+    local body = params.Body or ""
+    local count = not is_short_ascii(body) and core.segments(body)
+    if count == nil then
+        return nil
+    end
+    return (not count or params.MediaUrl) and 1 or count.segments
 end
 
 -- Answers an error, or when the message is to be sent.
@@ -122,7 +173,9 @@ end
 -- @tparam table params by name; MediaUrl is a list
 -- @tparam number now_s
 -- @tparam[opt] table numbers the account's senders as keys; without it every well-formed one is
--- @treturn[1] table num_segments, send_at_s, and later_code: an error that the message will run into
+-- @treturn[1] number of segments
+-- @treturn[1] number|nil when a scheduled message is to be sent, in Unix seconds
+-- @treturn[1] number|nil an error code that the message will run into
 -- @treturn[2] nil
 -- @treturn[2] table what Twilio would answer
 function M.check(params, now_s, numbers)
@@ -131,7 +184,7 @@ function M.check(params, now_s, numbers)
         return nil, errors.new(21604)
     elseif not params.From and not service then
         return nil, errors.new(21603)
-    elseif service and not service:find("^MG" .. ("%x"):rep(32) .. "$") then
+    elseif service and not is_service(service) then
         return nil, errors.new(21701, service)
     end
     local err = check_from(params, numbers)
@@ -150,15 +203,11 @@ function M.check(params, now_s, numbers)
     if err then
         return nil, err
     end
-    local count = core.segments(params.Body or "")
-    if not count then
+    local num_segments = segments_of(params)
+    if not num_segments then
         return nil, errors.new(21619, "the body is not UTF-8")
     end
-    return {
-        num_segments = params.MediaUrl and 1 or count.segments, -- a multimedia message counts as one
-        send_at_s = send_at_s,
-        later_code = later_code,
-    }
+    return num_segments, send_at_s, later_code
 end
 
 return M

@@ -3,7 +3,7 @@
 -- Those of one message go out one after another, those of different messages at the same time. What goes
 -- over the wire is the poster's (`core.poster`); what an answer means is the owner's.
 local form = require "twilio_sms.sim.webhook_form"
-local timeline = require "twilio_sms.sim.timeline"
+local timeline = require "twilio_sms.timeline"
 local webhook_url = require "twilio_sms.sim.webhook_url"
 
 local M = {}
@@ -25,7 +25,9 @@ local COUNTERS = {
 
 --- @tparam table opts poster; sign, a function of a URL and a list of parameters; random
 -- (`twilio_sms.sim.random`); script (`twilio_sms.sim.script`, optional); answered, a function that gets a
--- webhook and its good answer, and says with an error code that it cannot be used (optional)
+-- webhook and its good answer, and says with an error code that it cannot be used (optional); disturbed, a
+-- function that gets a webhook and the rule that the script has for it (optional); elapsed_ms, a function
+-- that tells how much time the network had, where that is not what `step` is told (optional)
 function M.new(opts)
     local counts = {}
     for _, name in ipairs(COUNTERS) do
@@ -37,6 +39,8 @@ function M.new(opts)
         random = opts.random,
         script = opts.script,
         answered = opts.answered or function() end,
+        disturbed = opts.disturbed or function() end,
+        elapsed_ms = opts.elapsed_ms,
         now_ms = 0,
         counts = counts,
         chains = {}, -- by message: { queue =, busy =, held = }
@@ -47,6 +51,11 @@ function M.new(opts)
         sent = {}, -- by the poster's ids
         entries = {}, first = 1, last = 0, -- the log
     }, class)
+end
+
+-- Servers answer in their own time, however fast the simulated one goes.
+local function elapsed(self)
+    return self.elapsed_ms and self.elapsed_ms() or self.now_ms
 end
 
 local function count(self, name)
@@ -140,17 +149,18 @@ end
 
 -- `how` is nil, or "double" or "forged".
 local function post(self, webhook, how)
-    local left_ms = webhook.target.total_timeout_ms - (self.now_ms - webhook.started_ms)
+    local left_ms = webhook.target.total_timeout_ms - (elapsed(self) - webhook.started_ms)
     local signature = how == "forged" and forged_signature(self.random) or webhook.signature
     local request = request_of(webhook, signature, math.max(1, left_ms))
-    local id, err = self.poster:submit(request)
+    local sent = { webhook = webhook, how = how, attempt = webhook.attempt }
+    local id, err = self.poster:submit(request, sent)
     count(self, "attempts")
     if not id then -- a URL that cannot even be asked for
         id = "refused " .. self.counts.attempts
         self.refused = self.refused or {}
         table.insert(self.refused, { id = id, fault = { fault = "other", message = err.message } })
     end
-    self.sent[id] = { webhook = webhook, how = how, attempt = webhook.attempt }
+    self.sent[id] = sent
 end
 
 local function attempt(self, webhook)
@@ -180,7 +190,7 @@ local function aim(self, webhook, url)
 end
 
 local function start(self, webhook)
-    webhook.started_ms = self.now_ms
+    webhook.started_ms = elapsed(self)
     if webhook.is_forged then
         count(self, "forged")
         post(self, webhook, "forged")
@@ -270,7 +280,7 @@ local function fail(self, webhook, code)
     table.insert(webhook.params, { "ErrorCode", ("%d"):format(code) })
     table.insert(webhook.params, { "ErrorUrl", webhook.target.signed_url })
     webhook.fallback_url, webhook.is_fallback, webhook.is_double = nil, true, nil
-    webhook.started_ms = self.now_ms
+    webhook.started_ms = elapsed(self)
     attempt(self, aim(self, webhook, fallback))
 end
 
@@ -285,7 +295,7 @@ local function judge(self, webhook, entry, answer, fault)
         return finish(self, webhook)
     end
     local failure = class_of(answer, fault)
-    local in_time = self.now_ms - webhook.started_ms < target.total_timeout_ms
+    local in_time = elapsed(self) - webhook.started_ms < target.total_timeout_ms
     if failure and target.retry_on[failure] and webhook.attempt <= target.retries and in_time then
         count(self, "retried")
         return attempt(self, webhook)
@@ -358,7 +368,10 @@ function Webhooks:send(webhook)
     form.shuffle(webhook.params, self.random)
     aim(self, webhook, webhook.url)
     count(self, "started")
-    local rule = self.script and self.script:decide(webhook.kind, webhook.by_name)
+    local rule = self.script and self.script:decide(webhook.kind, webhook.by_name, self.now_ms)
+    if rule then
+        self.disturbed(webhook, rule)
+    end
     if rule and rule.action == "lose" then
         count(self, "lost")
         note(self, webhook, { lost = true })
@@ -390,6 +403,16 @@ function Webhooks:step(now_ms)
         read_results(self)
     until self.ready.first > self.ready.last and not self.refused or self.running >= AT_ONCE_MOST
     return self.last > logged or self.counts.attempts > attempts
+end
+
+--- Whether a request is under way or about to be.
+function Webhooks:is_busy()
+    return self.running > 0 or self.ready.first <= self.ready.last
+end
+
+--- Whether something may start now, though nothing has come back.
+function Webhooks:is_ready()
+    return self.ready.first <= self.ready.last and self.running < AT_ONCE_MOST or self.refused ~= nil
 end
 
 --- When `step` wants to be called although the poster has nothing; nil for never.

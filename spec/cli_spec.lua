@@ -1,0 +1,119 @@
+local cjson = require "cjson"
+local core = require "twilio_sms.core"
+
+describe("the command twilio-sms", function()
+    local interpreter = _VERSION == "Lua 5.1" and "luajit" or "lua5.4"
+
+    local function quote(text)
+        return "'" .. text:gsub("'", "'\\''") .. "'"
+    end
+
+    -- Runs a shell script that knows the function `command`; answers what it prints.
+    local function shell(script)
+        local file = os.tmpname()
+        local out = assert(io.open(file, "w"))
+        out:write("export P=", quote(package.path), " C=", quote(package.cpath), " no_proxy=localhost\n",
+            "command() { exec ", interpreter,
+            [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"' bin/twilio-sms "$@"; }]], "\n",
+            script, "\n")
+        out:close()
+        local pipe = assert(io.popen("timeout 30 sh " .. file, "r"))
+        local text = pipe:read "*a"
+        pipe:close()
+        os.remove(file)
+        return text
+    end
+
+    -- What a command line prints, its two streams mixed, and its exit status.
+    local function run(line)
+        local text = shell("(command " .. line .. ") < /dev/null 2>&1; echo \"status $?\"")
+        local printed, status = text:match "^(.*)status (%d+)\n$"
+        return printed, tonumber(status)
+    end
+
+    it("says its version", function()
+        assert.same({ "twilio-sms " .. core.version .. "\n", 0 }, { run "--version" })
+    end)
+
+    it("explains itself", function()
+        for line, wanted in pairs {
+            ["--help"] = "Commands:", ["-h"] = "Usage: twilio-sms", ["sim --help"] = "--max-concurrency",
+        } do
+            local printed, status = run(line)
+            assert.equal(0, status)
+            assert.truthy(printed:find(wanted, 1, true), printed)
+        end
+        local printed, status = run ""
+        assert.equal(64, status)
+        assert.truthy(printed:find("Commands:", 1, true))
+    end)
+
+    it("says what was meant", function()
+        for line, wanted in pairs {
+            ["sin"] = "unknown command 'sin'; did you mean 'sim'?",
+            ["simulator --port 1"] = "unknown command 'simulator'",
+            ["--verson"] = "unknown option '--verson'",
+            ["sim --prot 1"] = "Did you mean '--port'",
+            ["sim --port x"] = "'x' is no whole number",
+            ["sim --port 99999"] = "from 0 to 65535",
+            ["sim --speed fast"] = "'fast' is no number",
+            ["sim --speed=-1"] = "'speed' must be from 0",
+            ["sim --scenario nosuch"] = "no scenario is called 'nosuch'; there are brown_out",
+            ["sim --scenario clock_jump"] = "works in a world only",
+            ["sim extra"] = "too many arguments",
+        } do
+            local printed, status = run(line)
+            assert.truthy(printed:find(wanted, 1, true), printed)
+            assert.truthy(status == 64 or status == 1, line)
+            assert.is_nil(printed:find("stack traceback", 1, true))
+        end
+    end)
+
+    it("simulates until its input ends", function()
+        local text = shell "(command sim --until-eof --seed 3 --realistic < /dev/null); echo status $?"
+        local port, proxy_port, ca_file = text:match "^ready port=(%d+) proxy_port=(%d+) ca_file=(%S+)\n"
+        assert.truthy(port, text)
+        for _, line in ipairs {
+            "export TWILIO_BASE_URL=https://localhost:" .. port .. " TWILIO_CA_FILE=" .. ca_file .. "\n",
+            "export HTTPS_PROXY=http://127.0.0.1:" .. proxy_port .. " HTTP_PROXY=http://127.0.0.1:" .. proxy_port
+                .. " NO_PROXY=localhost,127.0.0.1\n",
+            "export NODE_EXTRA_CA_CERTS=" .. ca_file .. " REQUESTS_CA_BUNDLE=" .. ca_file .. "\n",
+        } do
+            assert.truthy(text:find(line, 1, true), text)
+        end
+        assert.truthy(text:find "status 0\n$")
+        assert.is_nil(io.open(ca_file)) -- its own file is gone
+    end)
+
+    it("simulates until a signal comes, and says where it is in JSON", function()
+        for _, signal in ipairs { "INT", "TERM" } do
+            local text = shell([[
+                dir=$(mktemp -d)
+                mkfifo "$dir/out"
+                command sim --json --speed 0 --scenario flapping --ca-file "$dir/ca.pem" > "$dir/out" &
+                exec 3< "$dir/out"
+                read -r ready <&3
+                echo "$ready"
+                url=${ready#*\"base_url\":\"} url=${url%%\"*}
+                curl --silent --cacert "$dir/ca.pem" "$url/_sim/time"
+                echo
+                kill -]] .. signal .. [[ $!
+                wait $!
+                echo status $?
+                rm -r "$dir"
+            ]])
+            local ready, time, status = text:match "^(%b{})\n(%b{})\nstatus (%d+)\n$"
+            assert.truthy(ready, text)
+            ready, time = cjson.decode(ready), cjson.decode(time)
+            assert.same({ "0", 0 }, { status, time.speed })
+            assert.equal(("https://localhost:%d"):format(ready.port), ready.base_url)
+            assert.equal(("http://127.0.0.1:%d"):format(ready.proxy_port), ready.proxy_url)
+        end
+    end)
+
+    it("says why it cannot start", function()
+        local printed, status = run "sim --ca-file /nowhere/ca.pem"
+        assert.equal(1, status)
+        assert.truthy(printed:find "^the simulator cannot start: [^\n]+\n$", printed)
+    end)
+end)
