@@ -8,18 +8,7 @@ build=$1
 shift
 peers=$build/crosscheck
 
-# npm ci is only due when there is another list of packages.
-mkdir -p "$peers"
-if ! cmp -s "$here/package-lock.json" "$peers/node_modules/.installed"; then
-    cp "$here/package.json" "$here/package-lock.json" "$peers"
-    if ! (cd "$peers" && npm ci --no-audit --no-fund --ignore-scripts) > "$peers/npm.log" 2>&1; then
-        cat "$peers/npm.log"
-        echo "npm ci failed"
-        exit 1
-    fi
-    cp "$here/package-lock.json" "$peers/node_modules/.installed"
-fi
-
+tests/crosscheck/install.sh "$build"
 NODE_PATH=$(cd "$peers" && pwd)/node_modules
 export NODE_PATH
 export LUA_PATH_5_4="$build/lua5.4/?.lua;$build/lua5.4/?/init.lua;;" LUA_CPATH_5_4="$build/lua5.4/?.so;;"
