@@ -59,9 +59,10 @@ MODULES   := $(foreach l,$(LUAS),$(BUILD)/$(l)/twilio_sms/core.so $(BUILD)/$(l)/
              $(BUILD)/$(l)/twilio_sms/store.so \
              $(BUILD)/libtwilio_sms_$(l).a $(LUA_SRC:lua/%=$(BUILD)/$(l)/%))
 EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/receive $(BUILD)/examples/host
+COMMAND   := $(BUILD)/bin/twilio-sms
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(PCS) $(MODULES) $(EXAMPLES) ## build everything
+all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(PCS) $(MODULES) $(EXAMPLES) $(COMMAND) ## build everything
 
 # ---- Libraries ----------------------------------------------------------------------------------
 
@@ -154,6 +155,9 @@ $(BUILD)/$(1)/%.lua: lua/%.lua
 endef
 $(foreach l,$(LUAS),$(eval $(call lua_rules,$(l))))
 
+$(COMMAND): lua/twilio_sms/cli/twilio-sms
+	@install -D -m 755 $< $@
+
 # ---- Examples -----------------------------------------------------------------------------------
 
 $(BUILD)/examples/send: examples/send.c $(LIB_A)
@@ -224,10 +228,14 @@ conformance: all ## unmodified Twilio SDKs and this client against the simulator
 	@tests/deps.sh test
 	@tests/conformance/run.sh $(BUILD)
 SEEDS ?= 200
-SIMULATE_ARGS = $(if $(SEED),SEED=$(SEED),SEEDS=$(SEEDS)) $(foreach v,FIRST WITHOUT CLIENTS MESSAGES LOG UNTIL,\
+SIMULATE_ARGS = $(if $(SEED),SEED=$(SEED),SEEDS=$(SEEDS)) $(foreach v,FIRST WITHOUT CLIENTS MESSAGES LAG_MS LOG UNTIL,\
                 $(if $($(v)),$(v)=$($(v))))
 simulate: all ## SEEDS (200) virtual hours of chance and faults; all properties checked after every event
 	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/simulate.lua $(SIMULATE_ARGS)
+
+.PHONY: mutants
+mutants: all ## the simulation must notice when the product is broken on purpose
+	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/mutants/run.lua $(BUILD)
 
 # Suites with a build of their own.
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -289,6 +297,10 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 	@printf '  %-4s %s\n' CC $@
 	$(Q)$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
 
+.PHONY: bench-day
+bench-day: all ## a virtual day of 8.64 million messages: time and memory
+	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/bench/world_day.lua $(if $(HOURS),--hours $(HOURS))
+
 .PHONY: demo
 demo: deps ## send messages to a local simulator over real TLS
 	@echo "Building..."
@@ -308,6 +320,7 @@ env: ## print the exports under which lua5.4 and luajit find the built tree
 	@echo 'export LUA_CPATH_5_4="$(abspath $(BUILD))/lua5.4/?.so;;"'
 	@echo 'export LUA_PATH="$(abspath $(BUILD))/luajit/?.lua;$(abspath $(BUILD))/luajit/?/init.lua;;"'
 	@echo 'export LUA_CPATH="$(abspath $(BUILD))/luajit/?.so;;"'
+	@echo 'export PATH="$(abspath $(BUILD))/bin:$$PATH"'
 
 LUA_DIR_lua5.4 := 5.4
 LUA_DIR_luajit := 5.1
@@ -315,7 +328,8 @@ LUA_DIR_luajit := 5.1
 install: all ## install under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h csrc/twilio_sms_store.h \
-	  $(DESTDIR)$(PREFIX)/include
+	  csrc/twilio_sms_testing.h $(DESTDIR)$(PREFIX)/include
+	install -D -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/twilio-sms
 	install -m 644 $(LIB_A) $(SRV_A) $(STO_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(LIB_SO) $(SRV_SO) $(STO_SO) $(DESTDIR)$(PREFIX)/lib
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so

@@ -56,6 +56,7 @@ description = {
 dependencies = {
     "lua >= 5.1, < 5.5",
     "lua-cjson >= 2.1",
+    "argparse >= 0.7",
 }
 build = {
     type = "builtin",
@@ -92,4 +93,10 @@ for _, path in ipairs(modules) do
     local name = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
     io.write(('        ["%s"] = "%s",\n'):format(name, path))
 end
-io.write "    },\n}\n"
+io.write [[
+    },
+    install = {
+        bin = { ["twilio-sms"] = "lua/twilio_sms/cli/twilio-sms" },
+    },
+}
+]]

@@ -14,7 +14,8 @@ describe("the command twilio-sms", function()
         local out = assert(io.open(file, "w"))
         out:write("export P=", quote(package.path), " C=", quote(package.cpath), " no_proxy=localhost\n",
             "command() { exec ", interpreter,
-            [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"' bin/twilio-sms "$@"; }]], "\n",
+            [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"' ]],
+            [[lua/twilio_sms/cli/twilio-sms "$@"; }]], "\n",
             script, "\n")
         out:close()
         local pipe = assert(io.popen("timeout 30 sh " .. file, "r"))
@@ -73,10 +74,10 @@ describe("the command twilio-sms", function()
         local text = shell "(command sim --until-eof --seed 3 --realistic < /dev/null); echo status $?"
         local port, proxy_port, ca_file = text:match "^ready port=(%d+) proxy_port=(%d+) ca_file=(%S+)\n"
         assert.truthy(port, text)
+        local proxy = "http://127.0.0.1:" .. proxy_port
         for _, line in ipairs {
             "export TWILIO_BASE_URL=https://localhost:" .. port .. " TWILIO_CA_FILE=" .. ca_file .. "\n",
-            "export HTTPS_PROXY=http://127.0.0.1:" .. proxy_port .. " HTTP_PROXY=http://127.0.0.1:" .. proxy_port
-                .. " NO_PROXY=localhost,127.0.0.1\n",
+            ("export HTTPS_PROXY=%s HTTP_PROXY=%s NO_PROXY=localhost,127.0.0.1\n"):format(proxy, proxy),
             "export NODE_EXTRA_CA_CERTS=" .. ca_file .. " REQUESTS_CA_BUNDLE=" .. ca_file .. "\n",
         } do
             assert.truthy(text:find(line, 1, true), text)

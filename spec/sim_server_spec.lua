@@ -260,6 +260,30 @@ describe("twilio_sms.sim.server", function()
         end)
     end)
 
+    it("shows the account to those who ask for it", function()
+        start()
+        local path = "/2010-04-01/Accounts/" .. simulator.ACCOUNT_SID .. ".json"
+        local got = finish(ask(path))
+        local account = cjson.decode(got.body)
+        assert.same({ 200, simulator.ACCOUNT_SID, "active" }, { got.status, account.sid, account.status })
+        assert.equal(path, account.uri)
+        assert.is_nil(got.body:find(simulator.AUTH_TOKEN, 1, true))
+        local stranger = simulator.ACCOUNT_SID .. ":x"
+        assert.equal(401, finish(curl.start(sim.server, path, "--user", stranger)).status)
+        assert.equal(405, finish(ask(path, "--data", "FriendlyName=x")).status)
+        local other = path:gsub("1%.json$", "2.json")
+        assert.equal(404, finish(ask(other)).status)
+    end)
+
+    it("may be realistic", function()
+        start { realistic = true, speed = 0 }
+        local got = finish(send())
+        assert.same({ 201, "queued" }, { got.status, cjson.decode(got.body).status })
+        sim:advance(36000)
+        local status = sim:messages()[1].status
+        assert.truthy(("sent delivered undelivered failed"):find(status, 1, true), status)
+    end)
+
     it("lets time fly", function()
         start { speed = 1000, start = 0 }
         assert.truthy(sim:time() < 10)

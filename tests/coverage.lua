@@ -1,7 +1,7 @@
 -- Line coverage of the Lua modules.
 --
---     LUA_COVERAGE=DIRECTORY LUA_INIT_5_4='pcall(require, "line_hook")' lua5.4 ...  records, child processes too
---     lua5.4 tests/coverage.lua DIRECTORY BUILD                             reports, worst file first
+--     LUA_COVERAGE=DIRECTORY LUA_INIT_5_4='pcall(require, "line_hook")' lua5.4 ...  records, children too
+--     lua5.4 tests/coverage.lua DIRECTORY BUILD                                     reports, worst file first
 --
 -- What can be hit is what luac lists as having an instruction.
 

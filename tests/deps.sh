@@ -7,7 +7,7 @@ set -eu
 packages=(
     gcc make pkg-config ca-certificates openssl
     libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev libsqlite3-dev
-    lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson
+    lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev lua-cjson lua-argparse
 )
 level=${1:-build}
 case $level in test | check | bench)

@@ -119,6 +119,29 @@ static void test_order_with_checks(void **state)
     virtual_close(&d);
 }
 
+/* A message that comes in the moment in which it is another one's turn is asked about first, and
+ * goes behind it all the same. */
+static void test_a_new_message_does_not_overtake_one_whose_turn_it_is(void **state)
+{
+    (void)state;
+    virtual_driver d;
+    traffic t = {.out_of_order = 0};
+    virtual_open(&d, NULL, "");
+    d.world = &t;
+    d.serve = count_message;
+    tsms_client_set_checks(d.client, true);
+    d.judge = allow;
+    virtual_send(&d, TO, VIRTUAL_FROM, "0");
+    virtual_send(&d, TO, VIRTUAL_FROM, "1");
+    virtual_run(&d, 999);
+    virtual_wait(&d, 1); /* the turn of the second begins */
+    virtual_send(&d, TO, VIRTUAL_FROM, "2");
+    virtual_run(&d, 2000);
+    assert_int_equal(d.posts, 3);
+    assert_int_equal(t.out_of_order, 0);
+    virtual_close(&d);
+}
+
 /* Until the host has answered, the client has nothing to do. */
 static void test_an_open_question_is_no_reason_to_hurry(void **state)
 {
@@ -239,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_the_permitted_rate_is_reached),
         cmocka_unit_test(test_the_permitted_rate_is_reached_with_checks),
         cmocka_unit_test(test_order_with_checks),
+        cmocka_unit_test(test_a_new_message_does_not_overtake_one_whose_turn_it_is),
         cmocka_unit_test(test_an_open_question_is_no_reason_to_hurry),
         cmocka_unit_test(test_after_a_refusal_the_next_one_is_asked_about),
         cmocka_unit_test(test_a_message_that_comes_back_is_not_refused_for_the_others),

@@ -8,9 +8,9 @@ local M = {}
 local LOCAL = {
     ["magic from before body"] = true, ["no to"] = true, ["no sender"] = true, ["no content"] = true,
     ["empty body"] = true, ["too long"] = true, ["eleven media"] = true, ["media no url"] = true,
-    ["callback no host"] = true, ["validity too long"] = true, ["validity zero"] = true, ["unknown service"] = true,
-    ["page too large"] = true, ["date no date"] = true, ["schedule without service"] = true,
-    ["schedule too late"] = true, ["schedule no date"] = true,
+    ["callback no host"] = true, ["validity too long"] = true, ["validity zero"] = true,
+    ["unknown service"] = true, ["page too large"] = true, ["date no date"] = true,
+    ["schedule without service"] = true, ["schedule too late"] = true, ["schedule no date"] = true,
 }
 
 local NUMBERS = { num_segments = true, num_media = true }

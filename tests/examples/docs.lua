@@ -244,6 +244,9 @@ function RUNNERS.c(block, path)
         libraries = "-ltwilio_sms_lua5.4 $(pkg-config --cflags --libs lua5.4 libcurl libcjson libcrypto) "
             .. "-lpthread -lm"
     end
+    if block.text:find("twilio_sms_testing.h", 1, true) then
+        libraries = libraries .. " -lcmocka $(pkg-config --libs libcurl)"
+    end
     local program = path .. ".out"
     local ok, text = run("cc -Wall -Wextra -Werror %s -o %s %s", quote(path), quote(program), libraries)
     if ok and not block.no_run then

@@ -106,7 +106,7 @@ local function check_names()
         "\nPARAM[%u_]*%([%u, ]*([%l_]+),")
     check_mentions("docs/c.md", "functions", header .. read "csrc/twilio_sms_lua.h",
         "\nTSMS_API [^\n(]-([%l%d_]+)%(")
-    local server = read "lua/twilio_sms/sim/server.lua"
+    local server = read "lua/twilio_sms/sim/server_options.lua"
     check_mentions("docs/simulator.md", "options", server:match "local OPTIONS = (%b{})", "([%l_]+) = ")
     local webhook = read "lua/twilio_sms/webhook_options.lua"
     check_mentions("docs/receiving.md", "options", webhook:match "local OPTIONS = (%b{})", "([%l_]+) = ")
@@ -115,9 +115,21 @@ local function check_names()
         "([%l_]+) = ")
     check_mentions("docs/receiving.md", "listener's options", listener:match "local OWN_OPTIONS = (%b{})",
         "([%l_]+) = ")
-    local script = read "lua/twilio_sms/sim/script.lua"
-    check_mentions("docs/simulator.md", "keys", script:match "local KEYS = (%b{})", "([%l_]+) = ")
-    check_mentions("docs/simulator.md", "actions", script:match "local ACTIONS = (%b{})", "([%l_]+) = ")
+    local rule = read "lua/twilio_sms/sim/script_rule.lua"
+    check_mentions("docs/simulator.md", "keys", rule:match "local KEYS = (%b{})", "([%l_]+) = ")
+    for _, actions in ipairs { "ACTIONS", "WEBHOOK_ACTIONS", "DELIVERY_ACTIONS" } do
+        check_mentions("docs/simulator.md", "actions", rule:match("local " .. actions .. " = (%b{})"),
+            "([%l_]+) = ")
+    end
+    local words = read "lua/twilio_sms/sim/script_words.lua"
+    check_mentions("docs/rehearsing.md", "words", words, "\n    function s%.(%l+)", "s.%s")
+    check_mentions("docs/rehearsing.md", "words of rules", words, "\nfunction Rule:(%l+)", ":%s")
+    check_mentions("docs/rehearsing.md", "scenarios", read "lua/twilio_sms/sim/scenarios.lua",
+        '\ndefine%("([%l_]+)"')
+    local world = read "lua/twilio_sms/sim/world_options.lua"
+    check_mentions("docs/rehearsing.md", "options", world:match "local OPTIONS = (%b{})", "([%l_]+) = ")
+    check_mentions("docs/testing.md", "functions in C", read "csrc/twilio_sms_testing.h",
+        "\n#define (tsms_testing_[%l_]+)%(", "%s")
 end
 
 -- A function of Lua may be explained on any page.
@@ -131,7 +143,7 @@ local function check_lua_functions(pages)
         client = "client:", init = "sms.", error = "sms.error.", loop = "loop.",
         listener = "listener:", optout = "ledger:", reply = "reply:", signature = "signature.",
         template = "template:", track = "tracker:", twiml = "twiml:", webhook = "receiver:",
-        memory = "store:", quiet_hours = "quiet:",
+        memory = "store:", quiet_hours = "quiet:", testing = "testing.", ["sim/world"] = "world:",
     }
     -- For other modules: what the receiver asks of its parts, and what serve is called by.
     local inner = { ["reply:confirm"] = true, ["reply:answer"] = true, ["ledger:now"] = true,
@@ -143,7 +155,7 @@ local function check_lua_functions(pages)
             count = count + 1
             -- What a client is made by is sms.new, assert is sms.assert, and so are modules' own functions.
             local own = ("%s.%s"):format(file, name)
-            local known = inner[prefix .. name] or class == "Drive" or holds(text, own)
+            local known = inner[prefix .. name] or class == "Drive" or class == "Handle" or holds(text, own)
             if not (known or holds(text, prefix .. name) or holds(text, "sms." .. name)) then
                 missing[#missing + 1] = prefix .. name
             end

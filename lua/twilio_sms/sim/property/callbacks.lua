@@ -16,8 +16,30 @@ function M.new(_, report)
     local states = {} -- by sid: rank and status
     local handled = {} -- by what a webhook is about
 
+    -- A sid that the carrier never gave, or a status that it never reached, can only come from a forger.
+    local reached = {} -- by sid, then by status
+
+    -- Of the first status there is no event.
+    function on.accept(event)
+        reached[event.sid] = { scheduled = true, accepted = true, queued = true }
+    end
+
+    function on.status(event)
+        if reached[event.sid] then
+            reached[event.sid][event.status] = true
+        end
+    end
+
+    local function check_origin(event)
+        local statuses = reached[event.sid]
+        if not statuses or not statuses[event.status] then
+            report("P10", ("%s became %s, which the carrier never said"):format(event.sid, event.status))
+        end
+    end
+
     -- The tracker says that a message has moved.
     function on.tracked(event)
+        check_origin(event)
         local rank, old = RANKS[event.status] or 0, states[event.sid]
         if old and rank < old.rank then
             report("P10", ("%s went back from %s to %s"):format(event.sid, old.status, event.status))
@@ -44,29 +66,6 @@ function M.new(_, report)
             local text = "a forged webhook about %s got the answer %d"
             report("P10", text:format(tostring(event.sid), event.status))
         end
-    end
-
-    -- A sid that the carrier never gave, or a status that it never reached, can only come from a forger.
-    local reached = {} -- by sid, then by status
-
-    -- Of the first status there is no event.
-    function on.accept(event)
-        reached[event.sid] = { scheduled = true, accepted = true, queued = true }
-    end
-
-    function on.status(event)
-        if reached[event.sid] then
-            reached[event.sid][event.status] = true
-        end
-    end
-
-    local check_tracked = on.tracked
-    function on.tracked(event)
-        local statuses = reached[event.sid]
-        if not statuses or not statuses[event.status] then
-            report("P10", ("%s became %s, which the carrier never said"):format(event.sid, event.status))
-        end
-        check_tracked(event)
     end
 
     return on
