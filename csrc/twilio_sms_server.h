@@ -66,7 +66,14 @@ TSMS_API tsms_server_request *tsms_server_next(tsms_server *server);
 /* Stops listening, closes idle connections, and lets the others end with their current request.
  * Step on until tsms_server_connections is 0, or free the server when patience ends. */
 TSMS_API void tsms_server_stop(tsms_server *server);
-TSMS_API size_t tsms_server_connections(const tsms_server *server);
+TSMS_API size_t tsms_server_connections(const tsms_server *server); /* the proxy's too */
+/* For tests of programs that only know https://api.twilio.com: opens a second port, on 127.0.0.1
+ * and without TLS (0: the system picks one), that takes CONNECT requests for names of *.twilio.com,
+ * port 443, and leads them to this server. Everything else is refused with 403. Its connections
+ * have the limits of the server's own. InvalidOption without TLS, when there is one already and for
+ * a port out of range; ConnectionFailed when it cannot be bound. */
+TSMS_API tsms_status tsms_server_open_proxy(tsms_server *server, int port, tsms_error *err);
+TSMS_API int tsms_server_proxy_port(const tsms_server *server); /* -1 without a proxy */
 /* From now on SIGTERM and SIGINT do not end this process, until the server is freed: the step under
  * way returns, and tsms_server_signalled says so. For one server of a process at a time:
  * TemporarilyUnavailable while another one does it. */

@@ -65,17 +65,22 @@ static inline tsms_server *start_plain(void)
     return start(&options);
 }
 
-static inline int connect_to(tsms_server *server)
+static inline int connect_to_port(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     const struct sockaddr_in address = {
         .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)tsms_server_port(server)),
+        .sin_port = htons((uint16_t)port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     return fd;
+}
+
+static inline int connect_to(tsms_server *server)
+{
+    return connect_to_port(tsms_server_port(server));
 }
 
 static inline void put(int fd, const char *text)

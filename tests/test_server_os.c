@@ -154,9 +154,52 @@ static void test_somebody_elses_broken_pipe_is_left_alone(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static void test_a_listener_is_reached_on_this_machine(void **state)
+{
+    static const struct {
+        const char *listens;
+        const char *reached;
+    } cases[] = {
+        {"127.0.0.1", "127.0.0.1"},
+        {"127.1.2.3", "127.1.2.3"},
+        {"0.0.0.0", "127.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int listener = -1;
+        int port = 0;
+        assert_int_equal(tsms__listen(cases[i].listens, 0, false, &listener, &port, NULL), TSMS_OK);
+        struct sockaddr_storage address;
+        socklen_t len = tsms__address_of_listener(listener, &address);
+        struct sockaddr_in in;
+        assert_int_equal(len, sizeof in);
+        memcpy(&in, &address, sizeof in);
+        char text[INET_ADDRSTRLEN];
+        assert_string_equal(inet_ntop(AF_INET, &in.sin_addr, text, sizeof text), cases[i].reached);
+        assert_int_equal(ntohs(in.sin_port), port);
+        int fd = tsms__stream_socket(AF_INET);
+        assert_int_equal(connect(fd, (const struct sockaddr *)&address, len), -1);
+        assert_int_equal(errno, EINPROGRESS); /* it never blocks */
+        close(fd);
+        close(listener);
+    }
+    struct sockaddr_storage address;
+    assert_int_equal(tsms__address_of_listener(-1, &address), 0);
+
+    int listener = -1;
+    int port = 0;
+    if (tsms__listen("::", 0, false, &listener, &port, NULL) == TSMS_OK) { /* where there is IPv6 */
+        struct sockaddr_in6 in6;
+        assert_int_equal(tsms__address_of_listener(listener, &address), sizeof in6);
+        memcpy(&in6, &address, sizeof in6);
+        assert_true(IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr));
+        close(listener);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_listener_is_reached_on_this_machine),
         cmocka_unit_test(test_accepted_sockets_do_not_delay),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_ipv6_where_there_is_any),

@@ -209,6 +209,7 @@ static void free_loop(tsms_server *server)
     } else if (server->listener != NULL && server->bound == NULL) {
         evconnlistener_free(server->listener);
     }
+    tsms__proxy_free(server->proxy);
     if (server->http != NULL) {
         evhttp_free(server->http);
     }
@@ -259,7 +260,35 @@ const char *tsms_server_ca_file(const tsms_server *server)
 
 size_t tsms_server_connections(const tsms_server *server)
 {
-    return server->connection_count;
+    return server->connection_count + tsms__proxy_connections(server->proxy);
+}
+
+tsms_status tsms_server_open_proxy(tsms_server *server, int port, tsms_error *err)
+{
+    tsms__error_clear(err);
+    if (port < 0 || port > 65535) {
+        return refuse(err, "port must be from 0 to 65535");
+    }
+    if (server->tls == NULL) {
+        return refuse(err, "a proxy leads to https only, and tls is off");
+    }
+    if (server->proxy != NULL || server->stopping) {
+        return refuse(err, "there is a proxy already, or the server was stopped");
+    }
+    const tsms__proxy_options options = {
+        .mem = &server->mem,
+        .base = server->base,
+        .port = port,
+        .target_fd = server->listen_fd,
+        .max_connections = server->max_connections,
+        .timeout_ms = server->timeout_ms,
+    };
+    return tsms__proxy_new(&options, &server->proxy, err);
+}
+
+int tsms_server_proxy_port(const tsms_server *server)
+{
+    return tsms__proxy_port(server->proxy);
 }
 
 void tsms_server_stop(tsms_server *server)
@@ -270,6 +299,7 @@ void tsms_server_stop(tsms_server *server)
         server->bound = NULL;
         server->listener = NULL;
         server->listen_fd = -1;
+        tsms__proxy_stop(server->proxy);
         tsms__connections_tend(server);
     }
 }
@@ -282,13 +312,20 @@ int tsms_server_pollfd(tsms_server *server)
     return server->poll_fd;
 }
 
+static int64_t next_due_ms(const tsms_server *server)
+{
+    int64_t due_ms = tsms__connections_due_ms(server);
+    int64_t proxy_ms = tsms__proxy_due_ms(server->proxy);
+    return proxy_ms < due_ms ? proxy_ms : due_ms;
+}
+
 int tsms_server_timeout_ms(const tsms_server *server)
 {
     if (server->ready_first != NULL ||
         event_base_get_num_events(server->base, EVENT_BASE_COUNT_ACTIVE) > 0) {
         return 0;
     }
-    int64_t due_ms = tsms__connections_due_ms(server);
+    int64_t due_ms = next_due_ms(server);
     if (due_ms == INT64_MAX) {
         return -1;
     }
@@ -315,7 +352,8 @@ static void turn(tsms_server *server, int64_t now_ms, int64_t until_ms)
 
 static bool can_come(const tsms_server *server)
 {
-    return !server->stopping || server->busy.first != NULL || server->idle.first != NULL;
+    return !server->stopping || server->busy.first != NULL || server->idle.first != NULL ||
+           tsms__proxy_connections(server->proxy) > 0;
 }
 
 void tsms_server_step(tsms_server *server, int timeout_ms)
@@ -326,12 +364,13 @@ void tsms_server_step(tsms_server *server, int timeout_ms)
     bool was_signalled = server->signalled;
     bool waiting = true;
     while (waiting) {
-        int64_t due_ms = tsms__connections_due_ms(server);
+        int64_t due_ms = next_due_ms(server);
         if (server->ready_first != NULL || !can_come(server)) {
             due_ms = now_ms;
         }
         turn(server, now_ms, due_ms < end_ms ? due_ms : end_ms);
         tsms__connections_tend(server);
+        tsms__proxy_tend(server->proxy);
         now_ms = tsms__clock_now().mono_ms;
         waiting = server->ready_first == NULL && now_ms < end_ms && can_come(server) &&
                   server->signalled == was_signalled;

@@ -10,6 +10,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "server_proxy.h"
 #include "server_request.h"
 #include "server_tls.h"
 
@@ -63,6 +64,7 @@ struct tsms_server {
     tsms__connection **by_fd;
     size_t by_fd_room;
     tsms_server_request *ready_first, *ready_last;
+    tsms__proxy *proxy; /* NULL until it is asked for */
     struct event *signals[TSMS__SIGNALS];
     bool catches; /* the signals of this process */
     bool signalled;

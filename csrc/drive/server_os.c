@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,17 +48,46 @@ static bool port_of(int fd, int *port)
     return true;
 }
 
+int tsms__stream_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        /* Accepted sockets inherit it. Without it an answer over TLS waits for the peer's delayed
+         * acknowledgement: 44 ms, measured. */
+        const int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return fd;
+}
+
+socklen_t tsms__address_of_listener(int fd, struct sockaddr_storage *address)
+{
+    socklen_t len = sizeof *address;
+    if (getsockname(fd, (struct sockaddr *)address, &len) != 0) {
+        return 0;
+    }
+    if (address->ss_family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+        if (IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr)) {
+            in6->sin6_addr = in6addr_loopback;
+        }
+    } else {
+        struct sockaddr_in *in = (struct sockaddr_in *)address;
+        if (in->sin_addr.s_addr == htonl(INADDR_ANY)) {
+            in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        }
+    }
+    return len;
+}
+
 static int open_listener(const struct addrinfo *address, int *port)
 {
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = tsms__stream_socket(address->ai_family);
     if (fd < 0) {
         return -1;
     }
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    /* Accepted sockets inherit it. Without it an answer over TLS waits for the peer's delayed
-     * acknowledgement: 44 ms, measured. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
         !port_of(fd, port)) {
         int reason = errno;
