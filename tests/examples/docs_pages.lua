@@ -156,6 +156,7 @@ local function check_lua_functions(pages)
             -- What a client is made by is sms.new, assert is sms.assert, and so are modules' own functions.
             local own = ("%s.%s"):format(file, name)
             local known = inner[prefix .. name] or class == "Drive" or class == "Handle" or holds(text, own)
+                or class == "Loop" and holds(text, "loop:" .. name)
             if not (known or holds(text, prefix .. name) or holds(text, "sms." .. name)) then
                 missing[#missing + 1] = prefix .. name
             end
