@@ -104,6 +104,25 @@ describe("a tape", function()
         assert(client:close())
     end)
 
+    it("finds a message in doubt again", function()
+        local text = "Hello Ann"
+        local row = scripted.message(SID, ACCOUNT, { to = "+12125551234", body = text })
+        local page = '{"messages":[' .. row .. '],"next_page_uri":null,"page":0,"page_size":50}'
+        local function work(client)
+            local message = assert(client:send { to = "+12125551234", body = text })
+            assert.is_true(message.verified)
+            assert.equal(text, message.body)
+            return message
+        end
+        local live
+        assert(record({ { sent = true, fault = "Timeout", message = "late" }, scripted.answer(200, page) },
+            function(client) live = work(client) end, { on_violation = function() end }))
+        assert.is_nil(tapes.read(path):find("Ann", 1, true))
+        local client = replay()
+        assert.equal(live.status, work(client).status)
+        assert(client:close())
+    end)
+
     it("can be used with other credentials, and what it answers can be asked for", function()
         local fetched = scripted.answer(200, scripted.message(SID, ACCOUNT, {}))
         assert(record({ accepted(), fetched }, function(client)
@@ -358,6 +377,42 @@ describe("a tape", function()
         assert.is_false(tapes.exists(path))
     end)
 
+    it("is not removed because of what looks like a number and is none", function()
+        for _, text in ipairs { "+1234567", "+0123456789", "+12345678901234567", "1+2345678" } do
+            assert(record({ accepted { body = text } }, function(client)
+                client:send { to = "+12125551234", body = "Call " .. text .. " now" }
+            end))
+            local client = replay()
+            assert(client:send { to = "+12125551234", body = "Call " .. text .. " now" })
+            assert(client:close())
+            os.remove(path)
+        end
+    end)
+
+    it("is searched for the password of any proxy", function()
+        for _, proxy in ipairs { "http://u:p%40ss-word@proxy:1", "socks5h://u:p%40ss-word@proxy:1" } do
+            for _, text in ipairs { "p@ss-word", "p%40ss-word" } do
+                local ok, err
+                tapes.quietly(function()
+                    local driver = sms.driver.record(path, scripted.driver {}, { keep_texts = { text } })
+                    ok, err = new(driver, { proxy = proxy }):close()
+                end)
+                assert.is_nil(ok)
+                assert.matches("held the password of the proxy", err.message, 1, true)
+            end
+        end
+    end)
+
+    it("is not begun when a secret cannot be searched for", function()
+        for _, secret in ipairs { { env = "TWILIO_SMS_IS_NOT_SET" }, { file = path }, "abc", "" } do
+            local driver = sms.driver.record(path, scripted.driver {}, { secrets = { "a good one", secret } })
+            local client, err = sms.new(options(driver))
+            assert.is_nil(client)
+            assert.matches("secret 2 is not there, or has less than 4 characters", err.message, 1, true)
+            assert.is_false(tapes.exists(path))
+        end
+    end)
+
     it("tells what is not as documented", function()
         local odd = scripted.answer(201, '{"sid":"' .. SID .. '","status":"odd","surprise":"Ann"}')
         local seen = {}
@@ -415,6 +470,9 @@ describe("a tape", function()
             function() sms.driver.record(nil, inner) end,
             function() sms.driver.record(path) end,
             function() sms.driver.record(path, inner, { secret = "x" }) end,
+            function() sms.driver.record(path, inner, { secrets = { env = "TOKEN" } }) end,
+            function() sms.driver.record(path, inner, { secrets = { "good", 12 } }) end,
+            function() sms.driver.record(path, inner, { secrets = { {} } }) end,
             function() sms.driver.replay() end,
             function() sms.driver.replay(path, { order = true }) end,
             function() sms.driver.replay(path, { speed = -1 }) end,

@@ -41,6 +41,22 @@ describe("numbers that belong to nobody", function()
         end
     end)
 
+    it("have the same pseudonym as tens of thousands of others", function()
+        for _, case in ipairs { { "+1212%07d", 80000 }, { "+447%09d", 1000 }, { "+49151%08d", 10000 },
+            { "+86138%08d", 10000 }, { "+3725%07d", 1000 } } do
+            local seen, count = {}, 0
+            for i = 1, 3000 do
+                local number = case[1]:format(i * 2357)
+                local pseudonym = numbers.pseudonym(number, mac(number), 0)
+                count = count + (seen[pseudonym] and 0 or 1)
+                seen[pseudonym] = true
+            end
+            -- So many different ones are expected when there are case[2] of them.
+            local expected = case[2] * (1 - (1 - 1 / case[2]) ^ 3000)
+            assert.is_true(math.abs(count - expected) < expected / 20, case[1] .. " " .. count)
+        end
+    end)
+
     it("are known", function()
         for _, number in ipairs { "+15005550006", "+15005550001", "+12125550123", "+447700900123" } do
             assert.is_true(numbers.is_reserved(number), number)

@@ -35,6 +35,21 @@ describe("redaction", function()
         assert.are_not.equal("x+12125551234", redact:pairs({ { "x+12125551234", "" } })[1][1])
     end)
 
+    it("knows the number of WhatsApp again", function()
+        local number = names:number "+12125551234"
+        assert.equal(number:sub(2), value_of("WaId", "12125551234"))
+        assert.equal("whatsapp:" .. number, value_of("From", "whatsapp:+12125551234"))
+        assert.matches("^%u%l%l 1?", value_of("WaId", "Ann 1"))
+    end)
+
+    it("knows members of answers only where they are documented", function()
+        assert.equal('{"code":21211,"messages":[{"error_code":30003}]}',
+            redact:body('{"code":21211,"messages":[{"error_code":30003}]}', {}))
+        assert.equal('{"otp":{"code":0}}', redact:body('{"otp":{"code":493827}}', {}))
+        local uri = redact:body('{"uri":"/2010-04-01/Ann Smith.json"}', {})
+        assert.is_nil(uri:find "Ann", uri)
+    end)
+
     it("rewrites what users write as JSON", function()
         local out = value_of("ContentVariables", '{"1":"Ann","n":[12125551234,true]}')
         assert.matches('^{"%d":"%u%l%l","n":%[0,true%]}$', out)

@@ -42,6 +42,8 @@ local ENCODINGS = {
     ["hexadecimal"] = hex,
     ["hexadecimal in capitals"] = function(text) return hex(text, "%02X") end,
     ["hexadecimal behind a digit"] = function(text) return "f" .. hex(text) end,
+    ["percent-encoded twice"] = function(text) return (hex(text, "%%%02X"):gsub("%%", "%%25")) end,
+    ["JSON with escapes, escaped"] = function(text) return hex(text, "\\\\u%04x") end,
     ["base64, percent-encoded"] = function(text) return (base64(text):gsub("[=+/]", function(c)
         return ("%%%02X"):format(c:byte())
     end)) end,

@@ -52,6 +52,34 @@ describe("a tape of webhooks", function()
         return answers, recorder:close()
     end
 
+    it("has requests of which the server told the path alone", function()
+        local requests = {}
+        for i, target in ipairs { "/sms", "/sms?token=S3cretT0ken", "/sms?S3cretT0ken" } do
+            local request = twilio.request(twilio.inbound { From = PERSON, MessageSid = twilio.sid(i) },
+                { signed_url = "https://hooks.private.org" .. target })
+            request.url, request.tls, request.headers.Host = target, true, "hooks.private.org"
+            requests[i] = request
+        end
+        requests[4] = { method = "POST", url = "/sms", headers = {}, body = "" }
+        local answers = record(requests)
+        assert.equal(200, answers[3].status)
+        local text = tapes.read(path)
+        assert.is_nil(text:find("private", 1, true))
+        assert.is_nil(text:find("S3cretT0ken", 1, true))
+        assert.equal(4, sms.assert(sms.cassette.replay_webhooks(path, test_receiver { on_message = echo })))
+    end)
+
+    it("has requests by GET", function()
+        local params = twilio.inbound { From = PERSON, Body = "Hello Ann" }
+        local url = twilio.URL .. "?" .. twilio.form(params)
+        local answers = record { {
+            method = "GET", url = url, headers = { ["X-Twilio-Signature"] = twilio.signature(url, {}) },
+        } }
+        assert.matches("you wrote: Hello Ann from", answers[1].body, 1, true)
+        assert.is_nil(tapes.read(path):find("Ann", 1, true))
+        assert.equal(1, sms.assert(sms.cassette.replay_webhooks(path, test_receiver { on_message = echo })))
+    end)
+
     local function forged()
         local request = twilio.request(twilio.inbound { MessageSid = twilio.sid(9), From = OTHER })
         request.headers["X-Twilio-Signature"] = ("A"):rep(27) .. "="

@@ -46,6 +46,33 @@ describe("form_decode", function()
             core.form_decode "a=1+2&b=&a=%C3%A9")
         assert.same({}, core.form_decode "")
     end)
+
+    it("is not mixed with a form that a finalizer decodes in the middle of it", function()
+        local pairs_in, names = {}, {}
+        for i = 1, 300 do
+            names[i] = ("Name%d"):format(i)
+            pairs_in[i] = names[i] .. "=" .. ("value%d"):format(i)
+        end
+        local form, other = table.concat(pairs_in, "&"), ("n"):rep(9000) .. "=" .. ("v"):rep(9000)
+        local is_mixed, finalized = false, 0
+        local function finalize()
+            finalized = finalized + 1
+            core.form_decode(other)
+        end
+        for _ = 1, 100 do
+            if newproxy then -- luacheck: ignore 113
+                getmetatable(newproxy(true)).__gc = finalize -- luacheck: ignore 113
+            else
+                setmetatable({}, { __gc = finalize })
+            end
+            for i, pair in ipairs(core.form_decode(form)) do
+                is_mixed = is_mixed or pair[1] ~= names[i] or pair[2] ~= ("value%d"):format(i)
+            end
+        end
+        collectgarbage()
+        assert.is_false(is_mixed)
+        assert.equal(100, finalized)
+    end)
 end)
 
 describe("mask", function()
@@ -171,5 +198,22 @@ describe("a core client", function()
         assert.has_error(function() client:submit("send", "x") end)
         assert.has_error(function() client:step(0.5) end)
         client:close()
+    end)
+
+    it("makes a file that did not exist, for its owner only", function()
+        local path = os.tmpname()
+        os.remove(path)
+        finally(function() os.remove(path) end)
+        assert.is_true(core.new_file(path))
+        local listed = io.popen("ls -l " .. path):read "*l"
+        assert.equal("-rw-------", listed:sub(1, 10))
+        local made, why, exists = core.new_file(path)
+        assert.same({ nil, "File exists", true }, { made, why, exists })
+        os.remove(path)
+        assert(os.execute("ln -s /nowhere/at/all " .. path))
+        made, why, exists = core.new_file(path)
+        assert.same({ nil, "File exists", true }, { made, why, exists })
+        made, why, exists = core.new_file "/nowhere/at/all"
+        assert.same({ nil, "No such file or directory", false }, { made, why, exists })
     end)
 end)

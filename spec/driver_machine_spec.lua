@@ -50,6 +50,15 @@ describe("a core over a transport", function()
         client:close()
     end)
 
+    it("gives forms apart to a transport that takes them so", function()
+        open()
+        transport.takes_forms_apart = true
+        send()
+        client:turn()
+        assert.same({ "To", TO, "From", "+15005550006", "Body", "Hello" }, transport.requests[1].form)
+        client:close()
+    end)
+
     it("takes answers that come at once, and those to the requests that follow", function()
         open(function(_, count)
             if count < 3 then

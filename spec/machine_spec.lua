@@ -45,6 +45,21 @@ describe("a machine", function()
         assert.equal(0, machine:news())
     end)
 
+    it("takes a form apart for those who want that", function()
+        local message = {
+            to = TO, body = "", media = { "https://a.test/?b=1&c=%20", "https://a.test/2" },
+            send_at = START_MS / 1000 + 3600, messaging_service_sid = "MG" .. ("a"):rep(32),
+        }
+        assert(machine:submit("send", message))
+        local _, _, _, form = machine:next()
+        assert(machine:submit("send", message))
+        local _, _, _, list = machine:next(true)
+        assert.same(core.form_decode(form, true), list)
+        assert.same("https://a.test/?b=1&c=%20", list[6])
+        assert(machine:submit("delete", { sid = ("SM%032d"):format(1) }))
+        assert.equal("", (select(4, machine:next(true))))
+    end)
+
     it("asks for other things with GET and DELETE, without a form", function()
         local sid = ("SM%032d"):format(1)
         assert(machine:submit("fetch", { sid = sid, timeout_ms = 700 }))
@@ -278,6 +293,21 @@ describe("a machine", function()
         end
         assert.truthy(math.abs(client:now_ms() - core.now_ms()) < 60000)
         client:close()
+    end)
+
+    it("asks no metamethods of a transfer, which could take its ground away", function()
+        local id = assert(machine:submit("send", { to = TO, body = "Hello" }))
+        machine:next()
+        local answer = accepted(1)
+        assert.has_error(function()
+            machine:finish(id, setmetatable({}, {
+                __index = function(_, name)
+                    machine:close()
+                    return answer[name]
+                end,
+            }))
+        end, "transfer.sent must be true or false where there is no status")
+        assert.is_true(machine:finish(id, answer))
     end)
 
     it("raises when it is closed", function()

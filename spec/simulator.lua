@@ -58,7 +58,7 @@ local FAST = {
     breaker = { failure_threshold = 0 },
     retry = {
         rate_limit = { base_ms = 5 }, unavailable = { base_ms = 5 }, internal = { base_ms = 5 },
-        timeout = { base_ms = 5 }, connection = { base_ms = 5 },
+        timeout = { base_ms = 5 }, connection = { base_ms = 5 }, settle_ms = 0,
     },
 }
 

@@ -40,6 +40,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config->retry.timeout.base_ms, 1000);
     assert_int_equal(config->retry.connection.attempts, 3);
     assert_int_equal(config->retry.connection.base_ms, 500);
+    assert_int_equal(config->retry.settle_ms, 5000);
     assert_int_equal(config->retry.cap_ms, 20000);
     assert_int_equal(config->retry.quota, 500);
     assert_null(config->errors);

@@ -2,13 +2,14 @@
  *
  * A script submits messages, many of them identical, cancels some, answers checks in every way or
  * not at all, and lets a simulated Twilio lose answers. The Twilio is truthful: what it accepted
- * is in its list at once. The test knows what really happened, and looks at each request as it
- * leaves and at each result as it comes out. */
+ * is in its list when retry.settle_ms is over. The test knows what really happened, and looks at
+ * each request as it leaves and at each result as it comes out. */
 #include "virtual_driver.h"
 
 enum {
     SCRIPTS = 4000,
     STEPS = 40,
+    SETTLE_MOST_MS = 10000,
     CALLS = 64,
     NUMBERS = 2, /* recipients, senders, texts: two of each */
     INTENTS = NUMBERS * NUMBERS * NUMBERS,
@@ -51,6 +52,8 @@ typedef struct world {
     int64_t began_ms;
     virtual_row rows[ROWS]; /* accepted, oldest first */
     char sids[ROWS][40];
+    int64_t listed_ms[ROWS]; /* when the list shows it */
+    int64_t settle_ms;
     size_t row_count;
     size_t accepted[INTENTS];
     shadow calls[CALLS];
@@ -109,6 +112,7 @@ static uint64_t accept_message(world *w, virtual_driver *d, shadow *s)
                                .body = texts[intent / NUMBERS / NUMBERS],
                                .direction = "outbound-api",
                                .created_s = server_now_s(w, d)};
+    w->listed_ms[n] = d->now.mono_ms + tsms__rand_between(&w->rand, 0, w->settle_ms);
     w->accepted[intent]++;
     s->accepted++;
     return n + 1;
@@ -128,7 +132,7 @@ static void serve_list(world *w, virtual_driver *d, virtual_flight *flight)
         const virtual_row *row = &w->rows[i];
         bool wanted = w->ignores_filters ||
                       (tsms__str_eq_z(call->to, row->to) && tsms__str_eq_z(call->from, row->from));
-        if (!wanted) {
+        if (!wanted || w->listed_ms[i] > d->now.mono_ms) {
             continue;
         }
         if (skip > 0) {
@@ -244,7 +248,7 @@ static void serve(virtual_driver *d, virtual_flight *flight)
     if (tsms__call_creates(call)) {
         check_post(w, d, s);
         serve_message(w, d, flight, s);
-        if (d->takes_ms >= LAST_ATTEMPT_MS || d->takes_ms >= s->deadline_ms - d->now.mono_ms) {
+        if (d->takes_ms > LAST_ATTEMPT_MS || d->takes_ms > s->deadline_ms - d->now.mono_ms) {
             s->doubted = s->doubted || flight->transfer.sent; /* it will be given up */
         }
     } else if (chance(w, 100)) {
@@ -384,11 +388,12 @@ static void choose_options(world *w, char *options, size_t size)
     snprintf(options, size,
              "in_doubt=%s %s max_concurrency=%d retry.connection.attempts=%d "
              "retry.internal.attempts=%d breaker.failure_threshold=%d "
-             "breaker.reset_timeout_ms=%d retry.quota=%d",
+             "breaker.reset_timeout_ms=%d retry.quota=%d retry.settle_ms=%" PRId64,
              w->in_doubt, rates[one_of(w, sizeof rates / sizeof *rates)],
              (int)tsms__rand_between(&w->rand, 1, 8), (int)tsms__rand_between(&w->rand, 1, 4),
              (int)tsms__rand_between(&w->rand, 1, 4), (int)tsms__rand_between(&w->rand, 0, 6),
-             (int)tsms__rand_between(&w->rand, 100, 20000), chance(w, 300) ? 40 : 500);
+             (int)tsms__rand_between(&w->rand, 100, 20000), chance(w, 300) ? 40 : 500,
+             w->settle_ms);
 }
 
 /* What was accepted, and what the results say about it. */
@@ -423,6 +428,7 @@ static uint64_t run_script(uint64_t seed, const char *in_doubt, size_t *accepted
     w.ignores_filters = chance(&w, 300);
     w.intents = one_of(&w, INTENTS) + 1;
     bool stormy = chance(&w, 500);
+    w.settle_ms = chance(&w, 250) ? 0 : tsms__rand_between(&w.rand, 0, SETTLE_MOST_MS);
     w.weather = stormy ? (weather){150, 100, 30, 250, 200, 100} : (weather){20, 20, 10, 60, 30, 30};
     char options[512];
     choose_options(&w, options, sizeof options);
@@ -496,7 +502,7 @@ static void test_the_same_seed_gives_the_same_steps(void **state)
 
 /* ---- Identical messages at once ------------------------------------------------------------ */
 
-enum { TWINS = 3, FATES = 6 };
+enum { TWINS = 3, FATES = 6, SETTLE_MS = 5000 };
 
 /* What becomes of a first request, and whether the message was accepted. */
 static const struct {
@@ -549,8 +555,8 @@ static void run_twins(twins *t)
     virtual_close(&d);
 }
 
-/* All that can become of three first requests, answered in every order: each message goes out
- * exactly once. */
+/* All that can become of three first requests, answered in every order, and listed late: each
+ * message goes out exactly once. */
 static void test_identical_messages_with_lost_answers(void **state)
 {
     (void)state;
@@ -562,6 +568,8 @@ static void test_identical_messages_with_lost_answers(void **state)
     for (size_t code = 0; code < FATES * FATES * FATES; code++) {
         for (size_t i = 0; i < sizeof takes_ms / sizeof *takes_ms; i++) {
             memset(&t, 0, sizeof t);
+            tsms__rand_init(&t.world.rand, runs + 1);
+            t.world.settle_ms = SETTLE_MS; /* the default */
             t.fate[0] = code % FATES;
             t.fate[1] = code / FATES % FATES;
             t.fate[2] = code / FATES / FATES;

@@ -67,6 +67,8 @@ static void test_only_twilio_passes(void **state)
         {"CONNECT api.twilio.com:4430 HTTP/1.1\r\n\r\n", "403"},
         {"CONNECT api.twilio.com.evil.example:443 HTTP/1.1\r\n\r\n", "403"},
         {"CONNECT evil.example:443 HTTP/1.1\r\nHost: api.twilio.com:443\r\n\r\n", "403"},
+        {"CONNECT a:b@api.twilio.com:443 HTTP/1.1\r\n\r\n", "403"},
+        {"CONNECT \xff.twilio.com:443 HTTP/1.1\r\n\r\n", "403"},
         {"CONNECT localhost:443 HTTP/1.1\r\n\r\n", "403"},
         {"CONNECT [::1]:443 HTTP/1.1\r\n\r\n", "403"},
         {"CONNECT api.twilio.com HTTP/1.1\r\n\r\n", "400"},

@@ -261,21 +261,31 @@ static void test_who_does_not_read_slows_the_other_one_down(void **state)
     }
 }
 
-static void test_a_client_that_does_not_take_the_end_has_its_time(void **state)
+/* Its target is not read from in the meantime, so that nobody hears when that one goes. */
+static void test_a_client_that_stops_reading_has_its_time(void **state)
 {
+    static char got[65536];
     fixture f;
     begin_open(&f);
     flood(&f, f.target, (size_t)64 << 20);
+    assert_int_equal(tsms__tunnels_due_ms(&f.tunnels), test_now.mono_ms + TIMEOUT_MS);
+    while (take(f.client, got, sizeof got) > 0) {
+        work(&f);
+    }
+    assert_int_equal(tsms__tunnels_due_ms(&f.tunnels), INT64_MAX);
+
+    flood(&f, f.target, (size_t)64 << 20);
     hang_up(&f.target);
-    hang_up(&f.target_listener);
     work(&f);
     assert_int_equal(f.tunnels.count, 1);
-    assert_int_equal(tsms__tunnels_due_ms(&f.tunnels), INT64_MAX); /* there is still more to read */
-    hang_up(&f.client);
-    work(&f);
+    tsms__tunnels_expire(&f.tunnels, test_now.mono_ms + TIMEOUT_MS);
     assert_int_equal(f.tunnels.count, 0);
+    end(&f);
+}
 
-    event_base_free(f.base);
+static void test_a_client_that_does_not_take_the_end_has_its_time(void **state)
+{
+    fixture f;
     begin_open(&f);
     put(f.target, "take this");
     hang_up(&f.target);
@@ -350,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_resets_pass_in_both_directions),
         cmocka_unit_test(test_a_target_that_is_gone_does_not_cost_its_last_bytes),
         cmocka_unit_test(test_who_does_not_read_slows_the_other_one_down),
+        cmocka_unit_test(test_a_client_that_stops_reading_has_its_time),
         cmocka_unit_test(test_a_client_that_does_not_take_the_end_has_its_time),
         cmocka_unit_test(test_a_target_that_does_not_listen_is_a_bad_gateway),
         cmocka_unit_test(test_a_refusal_is_heard_by_who_goes_on_talking),

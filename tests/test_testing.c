@@ -229,6 +229,42 @@ static void what_cannot_be_asked_fails(void **state)
     free(text);
 }
 
+static void it_may_have_a_proxy(void **state)
+{
+    (void)state;
+    need_simulator();
+    static tsms_testing other;
+    tsms_testing_start(&other, "proxy = true");
+    tsms_testing_clear_faults(&other);
+    tsms_testing_stop(&other);
+}
+
+static void it_starts_in_a_program_without_standard_input(void **state)
+{
+    (void)state;
+    need_simulator();
+    static tsms_testing other;
+    int kept = dup(0); /* -1 when that is how this one runs */
+    close(0);
+    tsms_testing_start(&other, NULL);
+    if (kept >= 0) {
+        dup2(kept, 0);
+        close(kept);
+    }
+    tsms_testing_advance(&other, 1);
+    tsms_testing_clear_faults(&other);
+    tsms_testing_stop(&other);
+}
+
+static void what_never_started_stops(void **state)
+{
+    (void)state;
+    static tsms_testing other;
+    int flags = fcntl(0, F_GETFD);
+    tsms_testing_stop(&other);
+    assert_int_equal(fcntl(0, F_GETFD), flags);
+}
+
 static void it_ends_when_it_is_told(void **state)
 {
     (void)state;
@@ -244,16 +280,17 @@ static void a_program_that_does_not_start_is_told(void **state)
 {
     (void)state;
     static tsms_testing other;
-    const char *const commands[] = {"exit 3", "echo", "echo ready", "echo ready port=x ca_file=y"};
+    const char *const commands[] = {"exit 3", "echo", "echo ready", "echo ready port=x ca_file=y",
+                                    "echo ready port=7 ca_file="};
     for (volatile size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         setenv("TWILIO_SMS_SIM", commands[i], 1);
         assert_fails(tsms_testing_start(&other, NULL), "the simulator does not start");
         assert_int_equal(other.process, 0);
     }
-    setenv("TWILIO_SMS_SIM", "echo ready port=7 ca_file=/none; cat", 1);
+    setenv("TWILIO_SMS_SIM", "echo 'ready port=7 ca_file=/no ne'; cat", 1);
     tsms_testing_start(&other, NULL);
     assert_string_equal(other.base_url, "https://localhost:7");
-    assert_string_equal(other.ca_file, "/none");
+    assert_string_equal(other.ca_file, "/no ne");
     assert_fails(tsms_testing_clear_faults(&other), "DELETE /_sim/faults: HTTP 0 ");
     tsms_testing_stop(&other);
     unsetenv("TWILIO_SMS_SIM");
@@ -324,6 +361,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_lost_reply_is_no_second_message, start, stop),
         cmocka_unit_test_setup_teardown(a_hanging_server_ends_with_its_program, start, stop),
         cmocka_unit_test_setup_teardown(what_cannot_be_asked_fails, start, stop),
+        cmocka_unit_test(it_may_have_a_proxy),
+        cmocka_unit_test(it_starts_in_a_program_without_standard_input),
+        cmocka_unit_test(what_never_started_stops),
         cmocka_unit_test_setup_teardown(it_ends_when_it_is_told, start, stop),
         cmocka_unit_test(a_program_that_does_not_start_is_told),
         cmocka_unit_test(messages_are_counted_in_their_json),

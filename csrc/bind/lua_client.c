@@ -22,6 +22,8 @@ static int client_close(lua_State *L)
     if (self->client != NULL) {
         tsms__free(&self->client->mem, self->tapped);
         tsms__buf_free(&self->body);
+        tsms__buf_free(&self->name);
+        tsms__buf_free(&self->value);
     }
     tsms_client_free(self->client);
     *self = (handle){0};
@@ -80,6 +82,8 @@ static int make(lua_State *L, bool machine)
     }
     if (status == TSMS_OK) {
         tsms__buf_init(&self->body, &self->client->mem);
+        tsms__buf_init(&self->name, &self->client->mem);
+        tsms__buf_init(&self->value, &self->client->mem);
     }
     tsms_config_free(self->config);
     self->config = NULL;

@@ -12,7 +12,8 @@ typedef struct tsms__lua_client {
     tsms__tapped *tapped; /* the same */
     bool machine;         /* it has no driver, and stands at `now` */
     tsms__now now;
-    tsms_buf body; /* an answer that is put together from pieces */
+    tsms_buf body;        /* an answer that is put together from pieces */
+    tsms_buf name, value; /* of a form that is taken apart */
 } tsms__lua_client;
 
 /* The open client at argument 1; raises for anything else. */

@@ -2,6 +2,7 @@
 #include "../twilio_sms_lua.h"
 #include "lua_client.h"
 #include "lua_error.h"
+#include "lua_file.h"
 #include "lua_json.h"
 #include "lua_poll.h"
 #include "lua_post.h"
@@ -24,6 +25,7 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_json(L);
     tsms__lua_open_post(L);
     tsms__lua_open_shared(L);
+    tsms__lua_open_file(L);
     lua_pushstring(L, tsms_version());
     lua_setfield(L, -2, "version");
     return 1;

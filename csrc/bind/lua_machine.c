@@ -3,6 +3,7 @@
 
 #include "lua_client.h"
 #include "lua_tap.h"
+#include "lua_text.h"
 
 /* Milliseconds that Lua's numbers hold exactly. */
 #define MS_MOST (INT64_C(1) << 53)
@@ -32,12 +33,15 @@ static void push_buf(lua_State *L, const tsms_buf *buf)
     lua_pushlstring(L, buf->len > 0 ? buf->ptr : "", buf->len);
 }
 
-/* machine:next(): id, method, path, form and timeout_ms of a request that is to leave now, which
- * counts as on the wire from here on; or nothing. */
+/* machine:next(apart): id, method, path, form and timeout_ms of a request that is to leave now,
+ * which counts as on the wire from here on; or nothing. When apart is true, the form of a POST is a
+ * list of names and values in turn: LuaJIT interns each string by a hash of sixteen of its bytes,
+ * so that forms of one shape would all collide. */
 static int machine_next(lua_State *L)
 {
     tsms__lua_client *self = check_machine(L);
-    luaL_checkstack(L, 5, NULL); /* a request that was taken must not be lost */
+    bool apart = lua_toboolean(L, 2);
+    luaL_checkstack(L, 8, NULL); /* a request that was taken must not be lost */
     const tsms__call *call = tsms__client_next(self->client, self->now);
     if (call == NULL) {
         return 0;
@@ -46,7 +50,12 @@ static int machine_next(lua_State *L)
     tsms__lua_push_int(L, (int64_t)call->id);
     lua_pushstring(L, tsms__lua_methods[method]);
     push_buf(L, tsms__client_path(call));
-    if (method == TSMS__POST) {
+    if (method == TSMS__POST && apart) {
+        tsms_str form = tsms__buf_str(&call->form);
+        if (!tsms__lua_push_form(L, form, true, &self->name, &self->value)) {
+            return luaL_error(L, "not enough memory for a request");
+        }
+    } else if (method == TSMS__POST) {
         push_buf(L, &call->form);
     } else {
         lua_pushliteral(L, "");
@@ -57,11 +66,19 @@ static int machine_next(lua_State *L)
 
 /* ---- What a request came to ---------------------------------------------------------------- */
 
-/* The field of the transfer (argument 3) goes on top; raises when it is neither nil nor of this
- * type. Answers whether it is there. Its value lives as long as the table that holds it. */
+/* The field of the transfer (argument 3) goes on top, read without metamethods: one could close the
+ * machine, or answer with a value that nobody holds. */
+static void push_raw(lua_State *L, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, 3);
+}
+
+/* The same; raises when it is neither nil nor of this type. Answers whether it is there. Its value
+ * lives as long as the table that holds it. */
 static bool push_field(lua_State *L, const char *name, int type)
 {
-    lua_getfield(L, 3, name);
+    push_raw(L, name);
     if (lua_isnil(L, -1)) {
         return false;
     }
@@ -164,7 +181,7 @@ static tsms_str join(lua_State *L, tsms_buf *out)
 /* The body lives until the function returns: on the stack, or in the buffer. */
 static void read_body(lua_State *L, tsms__lua_client *self, tsms__response *out)
 {
-    lua_getfield(L, 3, "body");
+    push_raw(L, "body");
     if (lua_istable(L, -1)) {
         out->body = join(L, &self->body);
     } else if (lua_type(L, -1) == LUA_TSTRING) {
@@ -200,6 +217,7 @@ static int machine_finish(lua_State *L)
     lua_pop(L, 2);
     read_headers(L, &transfer.response);
     read_body(L, self, &transfer.response);
+    self = check_machine(L); /* finalizers may have run meanwhile, and closed it */
     tsms__call *call = tsms__client_on_wire(self->client, id);
     if (call != NULL) {
         tsms__client_finish(self->client, call, &transfer, self->now);

@@ -1,7 +1,6 @@
 /* Segments, forms, numbers and statuses for Lua code. */
 #include "lua_text.h"
 
-#include "../wire/form.h"
 #include "lua_error.h"
 
 static tsms_str check_str(lua_State *L, int arg)
@@ -43,6 +42,7 @@ static int text_segments(lua_State *L)
  * calls: a finalizer for each would cost more than the decoding. */
 typedef struct form_buffers {
     tsms_buf name, value;
+    bool in_use; /* for ever after an error was raised */
 } form_buffers;
 
 #define FORM_CLASS "twilio_sms.form_buffers"
@@ -69,42 +69,54 @@ static void push_buf(lua_State *L, const tsms_buf *buf)
     lua_pushlstring(L, buf->ptr != NULL ? buf->ptr : "", buf->len);
 }
 
-/* form_decode(text, flat): a list of { name, value }; when flat is true, a list of names and values
- * in turn, which is a third of the work. */
-static int text_form_decode(lua_State *L)
+bool tsms__lua_push_form(lua_State *L, tsms_str form, bool flat, tsms_buf *name, tsms_buf *value)
 {
-    tsms_str rest = check_str(L, 1);
-    form_buffers *buffers = lua_touserdata(L, lua_upvalueindex(1));
-    tsms__buf_clear(&buffers->name);
-    tsms__buf_clear(&buffers->value);
-    bool flat = lua_toboolean(L, 2);
+    tsms__buf_clear(name);
+    tsms__buf_clear(value);
     lua_createtable(L, 8, 0);
-    for (int i = 1; tsms__form_next(&rest, &buffers->name, &buffers->value); i++) {
+    for (int i = 1; tsms__form_next(&form, name, value); i++) {
         if (!flat) {
             lua_createtable(L, 2, 0);
         }
-        push_buf(L, &buffers->name);
+        push_buf(L, name);
         lua_rawseti(L, -2, flat ? 2 * i - 1 : 1);
-        push_buf(L, &buffers->value);
+        push_buf(L, value);
         lua_rawseti(L, -2, flat ? 2 * i : 2);
         if (!flat) {
             lua_rawseti(L, -2, i);
         }
     }
-    bool failed = buffers->name.failed || buffers->value.failed;
-    shrink(&buffers->name);
-    shrink(&buffers->value);
-    return failed ? luaL_error(L, "not enough memory") : 1;
+    bool failed = name->failed || value->failed;
+    shrink(name);
+    shrink(value);
+    return !failed;
 }
 
-static void push_form_decode(lua_State *L)
+static form_buffers *push_buffers(lua_State *L)
 {
     form_buffers *buffers = lua_newuserdatauv(L, sizeof *buffers, 0);
+    buffers->in_use = false;
     tsms__buf_init(&buffers->name, &tsms__mem_libc);
     tsms__buf_init(&buffers->value, &tsms__mem_libc);
     luaL_getmetatable(L, FORM_CLASS);
     lua_setmetatable(L, -2);
-    lua_pushcclosure(L, text_form_decode, 1);
+    return buffers;
+}
+
+/* form_decode(text, flat): a list of { name, value }; when flat is true, a list of names and values
+ * in turn, which is a third of the work. */
+static int text_form_decode(lua_State *L)
+{
+    form_buffers *buffers = lua_touserdata(L, lua_upvalueindex(1));
+    tsms_str form = check_str(L, 1);
+    bool flat = lua_toboolean(L, 2);
+    if (buffers->in_use) { /* a finalizer runs in the middle of another call, and decodes too */
+        buffers = push_buffers(L);
+    }
+    buffers->in_use = true;
+    bool is_whole = tsms__lua_push_form(L, form, flat, &buffers->name, &buffers->value);
+    buffers->in_use = false;
+    return is_whole ? 1 : luaL_error(L, "not enough memory");
 }
 
 static int text_mask(lua_State *L)
@@ -133,6 +145,7 @@ void tsms__lua_open_text(lua_State *L)
     tsms__lua_setfuncs(L, meta);
     lua_pop(L, 1);
     tsms__lua_setfuncs(L, functions);
-    push_form_decode(L);
+    push_buffers(L);
+    lua_pushcclosure(L, text_form_decode, 1);
     lua_setfield(L, -2, "form_decode");
 }

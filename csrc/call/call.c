@@ -264,6 +264,7 @@ void tsms__call_start(tsms__call *call, tsms__now now)
         }
     } else if (call->pages == 0) {
         call->look_again = false;
+        call->looked_early = now.mono_ms < call->settled_ms;
     }
     call->phase = TSMS__PHASE_WIRE;
 }
@@ -336,6 +337,10 @@ static void finish_attempt(tsms__call *call, const tsms__call_env *env,
         call->result->error.outcome = TSMS_OUTCOME_IN_DOUBT;
     }
     call->failed = now;
+    if (effects->outcome == TSMS_OUTCOME_IN_DOUBT ||
+        effects->outcome == TSMS_OUTCOME_ACCEPTED_NO_SID) {
+        call->settled_ms = tsms__after_ms(now.mono_ms, env->config->retry.settle_ms);
+    }
     plan_next(call, env, now, earlier_in_doubt, effects);
 }
 

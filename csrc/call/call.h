@@ -54,6 +54,8 @@ typedef struct tsms__call {
     /* While a message is in doubt. */
     bool looking_up;
     bool last_chance;     /* finding nothing ends the call */
+    bool looked_early;    /* the look-up under way left before settled_ms */
+    int64_t settled_ms;   /* monotonic: by then it is in the list, if it was accepted */
     int64_t resend_cost;  /* what sending again takes from the quota */
     int looks;            /* look-ups that found nothing */
     int look_failures;    /* look-ups that failed */
@@ -86,8 +88,8 @@ typedef struct tsms__call_env {
     int64_t quota_left;
     tsms__claims *claims;
     /* When the first identical message left whose row may be in the list without being claimed: it
-     * is on the wire right now, or was accepted by an answer that held no sid. NULL: there is
-     * none. */
+     * is on the wire right now, was accepted by an answer that held no sid, or is in doubt while
+     * our own row may be missing yet. NULL: there is none. */
     const tsms__now *twin_sent;
 } tsms__call_env;
 

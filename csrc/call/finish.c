@@ -87,6 +87,11 @@ static bool is_accepted_without_sid(const tsms__call *call)
     return call->result->error.outcome == TSMS_OUTCOME_ACCEPTED_NO_SID;
 }
 
+static bool is_in_doubt(const tsms__call *call)
+{
+    return call->result->error.outcome == TSMS_OUTCOME_IN_DOUBT;
+}
+
 /* Whether the row of other may be taken for that of call. A text that the server rewrites may look
  * like any other to the same person. */
 static bool is_twin(const tsms__call *other, const tsms__call *call)
@@ -96,7 +101,8 @@ static bool is_twin(const tsms__call *other, const tsms__call *call)
 }
 
 /* When the first twin left that has a row, or may have one, which it did not claim yet. Of two that
- * were accepted without a sid either may take either row. */
+ * were accepted without a sid either may take either row; of two in doubt, too, once the list shows
+ * both rows. */
 static const tsms__now *twin_sent(const tsms_client *client, const tsms__call *call)
 {
     const tsms__now *first = NULL;
@@ -107,7 +113,9 @@ static const tsms__now *twin_sent(const tsms_client *client, const tsms__call *c
         }
         bool on_wire = other->phase == TSMS__PHASE_WIRE && tsms__call_creates(other);
         bool certain = is_accepted_without_sid(other) && !is_accepted_without_sid(call);
-        if ((on_wire || certain) && (first == NULL || other->first_sent.mono_ms < first->mono_ms)) {
+        bool alone = call->looked_early && is_in_doubt(other); /* its row may be there, ours not */
+        if ((on_wire || certain || alone) &&
+            (first == NULL || other->first_sent.mono_ms < first->mono_ms)) {
             first = &other->first_sent;
         }
     }

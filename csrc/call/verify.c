@@ -50,6 +50,16 @@ static bool lookup_next_page(tsms__call *call, const tsms_config *config, const 
     return tsms__buf_z(&call->lookup_path) != NULL;
 }
 
+/* When the list will have settled, but not before due_ms: an accepted message may be missing in it
+ * for a while (twilio-java issue 442, twilio-node issue 647). Where the deadline comes too soon for
+ * that, a look that is too early is better than none: it may find the message. */
+static int64_t settled_look_ms(const tsms__call *call, const tsms_config *config, int64_t due_ms)
+{
+    int64_t latest_ms = call->deadline_ms - tsms__call_min_left_ms(call, config);
+    int64_t look_ms = call->settled_ms < latest_ms ? call->settled_ms : latest_ms;
+    return look_ms > due_ms ? look_ms : due_ms;
+}
+
 void tsms__verify_begin(tsms__call *call, const tsms__call_env *env, const tsms__retry_plan *plan,
                         tsms__now now)
 {
@@ -58,7 +68,10 @@ void tsms__verify_begin(tsms__call *call, const tsms__call_env *env, const tsms_
     call->resend_cost = plan->cost;
     call->looks = 0;
     call->look_failures = 0;
-    look_up(call, env->config, now.mono_ms + plan->wait_ms);
+    int64_t due_ms = now.mono_ms + plan->wait_ms;
+    /* One that certainly exists is never sent again: looking for it early does no harm. */
+    bool exists = call->result->error.outcome == TSMS_OUTCOME_ACCEPTED_NO_SID;
+    look_up(call, env->config, exists ? due_ms : settled_look_ms(call, env->config, due_ms));
 }
 
 /* The list answered, and the message is not in it. */
@@ -77,7 +90,7 @@ static void not_found(tsms__call *call, const tsms__call_env *env, tsms__now now
         return;
     }
     bool in_time = call->deadline_ms - now.mono_ms >= tsms__call_min_left_ms(call, env->config);
-    bool due = !call->last_chance && !call->cancelled && in_time;
+    bool due = !call->last_chance && !call->looked_early && !call->cancelled && in_time;
     effects->suppressed = due && env->quota_left < call->resend_cost;
     if (!due || effects->suppressed) {
         tsms__call_end_failed(call);
@@ -125,7 +138,7 @@ static void take_found(tsms__call *call, const tsms__call_env *env, tsms__now no
     if (tsms__claims_has(env->claims, sid)) {
         look_up(call, env->config, now.mono_ms); /* somebody took it while we read on */
     } else if (may_be_a_twins(env, record, now, server_s)) {
-        look_up(call, env->config, now.mono_ms + TWIN_WAIT_MS);
+        look_up(call, env->config, settled_look_ms(call, env->config, now.mono_ms + TWIN_WAIT_MS));
     } else {
         effects->looked_up = true;
         effects->found = true;

@@ -84,6 +84,7 @@ struct tsms_config {
     } breaker;
     struct {
         tsms__retry_rule rate_limit, unavailable, internal, timeout, connection;
+        int64_t settle_ms;
         int64_t cap_ms;
         int64_t quota;
     } retry;

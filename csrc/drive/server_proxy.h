@@ -13,7 +13,7 @@ typedef struct tsms__proxy_options {
     int port;               /* on 127.0.0.1; 0: the system picks one */
     int target_fd;          /* a listening socket: where the tunnels lead to */
     size_t max_connections; /* more wait in the system's queue */
-    int timeout_ms;         /* for a request to arrive, and for the peer to take the last bytes */
+    int timeout_ms;         /* for a request to arrive, and for the peer to take what waits */
 } tsms__proxy_options;
 
 /* Listens. ConnectionFailed when the port cannot be bound. */

@@ -174,6 +174,9 @@ static void on_data(struct bufferevent *from, void *arg)
         tunnel_free(t);
     } else if (left_to_write(to) >= BUFFER_MOST) {
         bufferevent_disable(from, EV_READ);
+        if (from == t->target) {
+            start_deadline(t); /* the target is not heard, not even when it breaks off */
+        }
     }
 }
 
@@ -184,6 +187,9 @@ static void on_written(struct bufferevent *to, void *arg)
     bool from_ended = to == t->client ? t->target_ended : t->client_ended;
     if (!from_ended) {
         bufferevent_enable(other_end(t, to), EV_READ);
+        if (to == t->client) {
+            list_append(t, &t->all->open);
+        }
         return;
     }
     end_writing(to);
@@ -268,9 +274,9 @@ static void connect_to_target(tsms__tunnel *t)
  * twilio.com. */
 static bool is_twilio(const char *authority)
 {
-    static const char suffix[] = ".twilio.com:443";
-    const char *dot = strchr(authority, '.');
-    return dot != NULL && dot > authority && strcasecmp(dot, suffix) == 0;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789";
+    size_t label_len = strspn(authority, letters);
+    return label_len > 0 && strcasecmp(authority + label_len, ".twilio.com:443") == 0;
 }
 
 /* Reads "CONNECT host:port HTTP/1.1" and cuts it up. NULL when it may pass. */

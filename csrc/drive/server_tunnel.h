@@ -20,7 +20,7 @@ typedef struct tsms__tunnels {
     tsms_mem mem;
     struct sockaddr_storage target; /* where they lead to */
     socklen_t target_len;
-    int timeout_ms; /* for the request to arrive, and for the peer to take the last bytes */
+    int timeout_ms; /* for the request to arrive, and for the peer to take what waits for it */
     size_t count;
     tsms__tunnel_list waiting; /* those with a deadline, ordered by it */
     tsms__tunnel_list open;    /* whose bytes pass for as long as both ends want */

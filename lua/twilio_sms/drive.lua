@@ -39,8 +39,12 @@ function M:submit(operation, fields, deliver, batch)
     if not id then
         return nil, err
     end
-    local ticket = { id = id, done = false, deliver = deliver, operation = operation, batch = batch }
-    ticket.send_at = type(fields.send_at) == "number" and fields.send_at or nil
+    -- All fields stand here, so that the table has its size from the beginning.
+    local ticket = {
+        id = id, done = false, value = nil, err = nil, deliver = deliver, operation = operation,
+        batch = batch, question = nil,
+        send_at = type(fields.send_at) == "number" and fields.send_at or nil,
+    }
     self.tickets[id] = ticket
     return ticket
 end
@@ -132,6 +136,9 @@ end
 -- refusal says who has opted out; and what the hooks let through leaves before anybody can store a STOP.
 local function turn(self, timeout_ms)
     self.client:step(timeout_ms)
+    if self.closed then
+        return false -- in a world others go on meanwhile, and one of them has closed it
+    end
     local came = take_all_results(self)
     if self.closed or not answer_checks(self) or self.closed then
         return false

@@ -193,8 +193,10 @@ local function suspend(self, token, until_ms)
         end
         waiting[#waiting + 1] = waiter
     end
-    if until_ms then
+    if until_ms and token ~= nil then
         waiter.timer = self.timers:add(until_ms, waiter)
+    elseif until_ms then -- nobody wakes it before
+        self.timers:push(until_ms, waiter)
     end
     return coroutine.yield()
 end

@@ -91,19 +91,21 @@ function Ledger:status(number, scope)
     return record and record.state or "unknown", record or nil
 end
 
+-- Adds the scope of a sender, if there is one. Answers whether it can be looked up.
+local function add_scope(scopes, given)
+    if not given or given == "" then
+        return true
+    end
+    local name = key.scope(given)
+    scopes[#scopes + 1] = name
+    return name ~= nil
+end
+
 -- The scopes of a message, or nil when one of them cannot be looked up.
 local function scopes_of(question)
     local scopes = {}
-    for _, given in ipairs { question.from or "", question.messaging_service_sid or "" } do
-        if given ~= "" then
-            local name = key.scope(given)
-            if not name then
-                return nil
-            end
-            scopes[#scopes + 1] = name
-        end
-    end
-    return scopes
+    return add_scope(scopes, question.from) and add_scope(scopes, question.messaging_service_sid) and scopes
+        or nil
 end
 
 --- Answers a check of a client: true; or false and why not. What cannot be read or looked up denies.

@@ -16,7 +16,26 @@ local TELEPHONE = { mms = true, rcs = true, sms = true, tel = true }
 -- A number there is a person of its own: STOP there says nothing about SMS.
 local APART = { whatsapp = true }
 
+-- Whether it stands there as it is kept, as most do. Byte by byte, because each message is looked up and
+-- LuaJIT compiles no patterns.
+local function is_e164(text)
+    local length = #text
+    if length < 8 or length > 16 or text:byte(1) ~= 43 or text:byte(2) == 48 then
+        return false
+    end
+    for i = 2, length do
+        local c = text:byte(i)
+        if c < 48 or c > 57 then
+            return false
+        end
+    end
+    return true
+end
+
 local function e164(text)
+    if is_e164(text) then
+        return text
+    end
     local digits = text:gsub("[ ().-]", ""):match "^%+([1-9]%d+)$"
     return digits and #digits >= 7 and #digits <= 15 and "+" .. digits or nil
 end
@@ -158,7 +177,7 @@ end
 
 --- The key of what forbids to write to a person.
 function M.blocks(number)
-    return escape(number)
+    return is_e164(number) and number or escape(number)
 end
 
 --- The name of one scope of one account there.

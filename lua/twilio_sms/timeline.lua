@@ -5,7 +5,7 @@ local Timeline = {}
 local class = { __index = Timeline, __name = "twilio_sms.timeline" }
 
 function M.new()
-    return setmetatable({ heap = {}, count = 0 }, class)
+    return setmetatable({ heap = {}, count = 0, spares = {} }, class)
 end
 
 local function before(a, b)
@@ -58,6 +58,20 @@ function Timeline:add(due_ms, item)
     return node
 end
 
+--- Adds an item that nobody takes out before it is due. Nodes that nobody has a handle of are used again.
+function Timeline:push(due_ms, item)
+    local heap, spares = self.heap, self.spares
+    local node = spares[#spares]
+    self.count = self.count + 1
+    if node then
+        spares[#spares] = nil
+        node.due_ms, node.age, node.item = due_ms, self.count, item
+    else
+        node = { due_ms = due_ms, age = self.count, item = item, at = 0, is_own = true }
+    end
+    rise(heap, node, #heap + 1)
+end
+
 local function remove(heap, node)
     local last = table.remove(heap)
     local at = node.at
@@ -95,7 +109,12 @@ function Timeline:take(now_ms)
         return nil
     end
     remove(self.heap, first)
-    return first.item, first.due_ms
+    local item, due_ms = first.item, first.due_ms
+    if first.is_own then
+        first.item = nil
+        self.spares[#self.spares + 1] = first
+    end
+    return item, due_ms
 end
 
 return M

@@ -34,8 +34,8 @@ static tsms_client *client_new(const char *url, const char *ca_file, const char 
                                const char *in_doubt, int timeout_ms)
 {
     static const char *const no_pause[] = {"retry.rate_limit.base_ms", "retry.unavailable.base_ms",
-                                           "retry.internal.base_ms", "retry.timeout.base_ms",
-                                           "retry.connection.base_ms"};
+                                           "retry.internal.base_ms",   "retry.timeout.base_ms",
+                                           "retry.connection.base_ms", "retry.settle_ms"};
     tsms_config *config;
     tsms_client *client;
     tsms_error err;

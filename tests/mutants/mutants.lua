@@ -22,6 +22,15 @@ return {
         },
     },
     {
+        name = "a message in doubt is looked for before the list has had its time",
+        property = "P1",
+        file = "csrc/call/call.c",
+        {
+            "call->settled_ms = tsms__after_ms(now.mono_ms, env->config->retry.settle_ms);",
+            "call->settled_ms = now.mono_ms;",
+        },
+    },
+    {
         name = "the opt-out list is asked before a message waits, and not again",
         property = "P4",
         file = "csrc/call/dispatch.c",
@@ -94,6 +103,33 @@ return {
             "    local ticket = self.tickets[id]\n    self.tickets[id] = nil\n",
             "    local ticket = self.tickets[id]\n    self.tickets[id] = nil\n"
                 .. "    if not ticket then\n        return\n    end\n",
+        },
+    },
+    {
+        name = "an attempt that goes on after the deadline of its call",
+        property = "P8",
+        file = "csrc/call/dispatch.c",
+        {
+            "int64_t left_ms = call->deadline_ms - now.mono_ms;",
+            "int64_t left_ms = call->deadline_ms - now.mono_ms + 600000;",
+        },
+    },
+    {
+        name = "one request too many at once",
+        property = "P11",
+        file = "csrc/call/dispatch.c",
+        {
+            "return (double)client->wire.count + 1 <= client->ceiling;",
+            "return (double)client->wire.count <= client->ceiling;",
+        },
+    },
+    {
+        name = "a 429 after which nothing leaves for hours",
+        property = "P14",
+        file = "csrc/call/finish.c",
+        {
+            "(uint64_t)(now.mono_ms + wait_ms) * NS_PER_MS",
+            "(uint64_t)(now.mono_ms + wait_ms * 10000) * NS_PER_MS",
         },
     },
 }

@@ -1,4 +1,7 @@
---- Other text of the same shape: each letter and digit becomes another one that takes as much room.
+--- Other text of the same shape: each letter and digit becomes one that takes as much room.
+--
+-- Which one it becomes follows from the seed and not from the letter: a letter moved by some steps could be
+-- moved back by whoever tries all seeds, and with it the whole text.
 --
 -- What decides about segments is kept for each character: whether it is in the GSM 7-bit alphabet, in its
 -- extension table (3GPP TS 23.038 section 6.2.1) or in neither, how many UTF-16 units it has, and how many
@@ -54,44 +57,36 @@ for _, sign in ipairs(GSM_SIGNS) do
     SET_OF[sign] = { sign }
 end
 
--- Another one of a set; the same one when there is no other.
-local function other(set, was, chance)
-    local pick = set[chance:next() % #set + 1]
-    if pick == was then
-        pick = set[chance:next() % math.max(1, #set - 1) + 1]
-        pick = pick == was and set[#set] or pick
-    end
-    return pick
-end
-
-local function shifted(byte, first, count, chance)
-    return string.char(first + (byte - first + 1 + chance:next() % (count - 1)) % count)
+local function one_of(set, chance)
+    return set[chance:next() % #set + 1]
 end
 
 local function ascii(character, chance)
-    local byte = character:byte()
+    local first, count
     if character:find "%d" then
-        return shifted(byte, 48, 10, chance)
+        first, count = 48, 10
     elseif character:find "%u" then
-        return shifted(byte, 65, 26, chance)
+        first, count = 65, 26
     elseif character:find "%l" then
-        return shifted(byte, 97, 26, chance)
+        first, count = 97, 26
+    else
+        return character
     end
-    return character
+    return string.char(first + chance:next() % count)
 end
 
 local function two_bytes(character, chance)
     local lead = character:byte()
     if SET_OF[character] then
-        return other(SET_OF[character], character, chance)
+        return one_of(SET_OF[character], chance)
     elseif lead == 0xCE or lead == 0xCF then
-        return other(GREEK, character, chance)
+        return one_of(GREEK, chance)
     elseif lead >= 0xD0 and lead <= 0xD3 then
-        return other(CYRILLIC, character, chance)
+        return one_of(CYRILLIC, chance)
     elseif lead == 0xC2 or lead == 0xCC or lead == 0xCD then
         return character -- signs and combining marks
     end
-    return other(LATIN, character, chance)
+    return one_of(LATIN, chance)
 end
 
 local function three_bytes(character, chance)
@@ -131,7 +126,7 @@ function M.text(text, seed)
         elseif size == 2 then
             out[#out + 1] = two_bytes(character, chance)
         else
-            out[#out + 1] = size == 3 and three_bytes(character, chance) or other(FACES, character, chance)
+            out[#out + 1] = size == 3 and three_bytes(character, chance) or one_of(FACES, chance)
         end
         at = at + #character
     end

@@ -25,6 +25,7 @@ end
 local STYLE = "55501"
 local CROWDED = 64 -- numbers in a row that are taken say that there are too few
 local LEAST_FREE = 2 -- digits that tell people apart
+local MOST_FREE = 4 -- more would tell who somebody is: so many that have the same pseudonym is what hides one
 
 -- The fixed digits and how many are free; `shorter` makes room for more people.
 local function styled(code, length, shorter)
@@ -50,7 +51,7 @@ end
 
 --- A number for a number: "+1...", its country and length kept.
 -- @tparam string number in E.164
--- @tparam string mac of it
+-- @tparam string mac what chooses among them
 -- @tparam number n 0 for the first choice, more when those before belong to other numbers
 function M.pseudonym(number, mac, n)
     local digits = number:sub(2)
@@ -68,7 +69,8 @@ function M.pseudonym(number, mac, n)
     if not prefix then
         prefix, free = styled(calling_code(digits), #digits, math.floor(n / CROWDED))
     end
-    return ("+%s%0" .. free .. "d"):format(prefix, keyed.below(mac, 10 ^ free))
+    local used = n == 0 and math.min(free, MOST_FREE) or free
+    return ("+%s%0" .. free .. "d"):format(prefix, keyed.below(mac, 10 ^ used))
 end
 
 -- The senders and recipients of Twilio's test credentials

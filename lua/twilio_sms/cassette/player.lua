@@ -1,5 +1,6 @@
 --- A transport that answers from a tape, on a clock that only moves when somebody waits.
 local core = require "twilio_sms.core"
+local json = require "twilio_sms.cassette.json"
 local matching = require "twilio_sms.cassette.matching"
 local redaction = require "twilio_sms.cassette.redaction"
 local timeline = require "twilio_sms.timeline"
@@ -22,6 +23,7 @@ function M.new(tape, names, opts)
         answers = timeline.new(),
         misses = {},     -- what was wrong with the request of a call, by its id
         problems = {},   -- the same, in order
+        real = {},       -- what the program has sent, by what stands for it on the tape
     }, class)
 end
 
@@ -34,8 +36,29 @@ local function fault_of(interaction)
     return outcome ~= "ok" and outcome ~= "partial" and outcome or nil
 end
 
-local function transfer_of(interaction)
+-- Remembers what a request says, and answers what it says on the tape.
+local function redact(self, request)
+    local redacted = self.redaction:request(request)
+    for i, pair in ipairs(core.form_decode(request.form or "")) do
+        self.real[redacted.form[i][2]] = pair[2]
+    end
+    return redacted
+end
+
+-- A message in doubt is looked for by what was sent, so that a list must show that.
+local function found_again(self, body)
+    return json.rewrite(body, function(_, kind, value)
+        local real = kind == "string" and self.real[value]
+        return real and core.json_encode(real)
+    end) or body
+end
+
+local function transfer_of(self, interaction)
     local response = interaction.response or {}
+    local body = response.body
+    if interaction.lookup == true and body then
+        body = found_again(self, body)
+    end
     return {
         sent = interaction.sent,
         fault = fault_of(interaction),
@@ -43,7 +66,7 @@ local function transfer_of(interaction)
         status = response.status,
         complete = response.complete,
         headers = response.headers,
-        body = response.body,
+        body = body,
     }
 end
 
@@ -51,7 +74,7 @@ end
 local MISS = { sent = true, status = 400, complete = true, body = '{"message":"not on the tape"}' }
 
 function Player:start(id, request)
-    local interaction, text = self.matching:take(self.redaction:request(request))
+    local interaction, text = self.matching:take(redact(self, request))
     if not interaction then
         if self.tape.torn then
             local torn = "\nline %d of the tape was cut in the middle, and is left out"
@@ -65,7 +88,7 @@ function Player:start(id, request)
         local late = { sent = interaction.sent, fault = "Timeout", message = why }
         self.answers:add(self.now_ms + request.timeout_ms, { id, late })
     else
-        self.answers:add(self.now_ms + interaction.elapsed_ms, { id, transfer_of(interaction) })
+        self.answers:add(self.now_ms + interaction.elapsed_ms, { id, transfer_of(self, interaction) })
     end
 end
 

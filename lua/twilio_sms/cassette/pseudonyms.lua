@@ -1,8 +1,10 @@
 --- What stands on a tape for account, numbers, sids, texts and URLs: equal ones stay equal.
 --
 -- Each follows from the value and the key of the tape, so that recording and replaying agree without the
--- value being kept. Two numbers may want the same pseudonym; the later one moves on then, and the tape says
--- so with a few digits of its MAC, no more than tell the two apart.
+-- value being kept. Because the key may be on the tape, many numbers must have the same pseudonym, and
+-- nothing around it may tell more of the number than the pseudonym does. When two numbers on a tape want the
+-- same one the later moves on, and the tape says so with a few digits of its MAC, no more than tell the two
+-- apart.
 local disguise = require "twilio_sms.cassette.disguise"
 local keyed = require "twilio_sms.cassette.keyed"
 local keywords = require "twilio_sms.keywords"
@@ -65,7 +67,7 @@ end
 
 -- ---- Finding one ---------------------------------------------------------------------------------
 
-local TAG_LEAST = 4
+local TAG_LEAST = 1
 
 -- As many digits as tell this value from those that moved on from the same pseudonym before it.
 local function tag_of(self, id, home, mac)
@@ -82,7 +84,7 @@ end
 
 local TRIES_MOST = 4096 -- short codes of three digits may run out
 
--- The pseudonym that nobody else has; candidate(n) answers the n-th choice.
+-- The pseudonym that nobody else has; candidate(n, home) answers the n-th choice, home is the first one.
 local function place(self, kind, id, candidate)
     local home = candidate(0)
     local tag = self.sharing[home] and self.mac("tag:" .. id)
@@ -95,10 +97,10 @@ local function place(self, kind, id, candidate)
         return home
     end
     local n = 1
-    while self.owner[kind .. candidate(n)] and n < TRIES_MOST do
+    while self.owner[kind .. candidate(n, home)] and n < TRIES_MOST do
         n = n + 1
     end
-    local pseudonym = candidate(n)
+    local pseudonym = candidate(n, home)
     self.homes[id] = home
     local entry = { home, tag_of(self, id, home, self.mac("tag:" .. id)), pseudonym }
     self.news[#self.news + 1] = entry
@@ -144,12 +146,20 @@ end
 
 --- A number in E.164.
 function Pseudonyms:number(number)
-    return find(self, "number", number, function(n)
+    return find(self, "number", number, function(n, home)
         if n == 0 and numbers.is_reserved(number) then
             return number
         end
-        return numbers.pseudonym(number, self.mac(("number:%d:%s"):format(n, number)), n)
+        -- A second choice that followed from the number would tell more of it.
+        return numbers.pseudonym(number, self.mac(("number:%d:%s"):format(n, home or number)), n)
     end)
+end
+
+--- The digits of a number in E.164, without the plus sign.
+-- @treturn string|nil nil when they are none
+function Pseudonyms:digits(digits)
+    local number = "+" .. digits
+    return M.is_e164(number) and self:number(number):sub(2) or nil
 end
 
 --- Whether this number was made here, or belongs to nobody.
@@ -157,10 +167,11 @@ function Pseudonyms:is_pseudonym(number)
     return numbers.is_reserved(number) or self.owner["number:" .. number] ~= nil
 end
 
-local E164 = "^%+[1-9]%d%d%d%d%d%d%d+$"
+-- Seven digits are the shortest numbers that people have (Niue, +683 and four).
+local PLUS_DIGITS = "%+%d%d%d%d%d%d%d+"
 
-local function is_e164(text)
-    return text:find(E164) ~= nil and #text <= 16
+function M.is_e164(text)
+    return text:find("^" .. PLUS_DIGITS .. "$") ~= nil and #text <= 16 and text:sub(2, 2) ~= "0"
 end
 
 -- A short code begins with 1 to 9; what stands for it begins with 0, as long as there are such.
@@ -182,7 +193,7 @@ function Pseudonyms:address(address)
         return ""
     elseif channel and rest:find "^%+?%w" and channel ~= "sim:" then
         return channel .. self:address(rest)
-    elseif is_e164(address) then
+    elseif M.is_e164(address) then
         return self:number(address)
     elseif address:find "^%d%d%d%d?%d?%d?%d?%d?$" then
         return short_code(self, address)
@@ -193,27 +204,68 @@ end
 local SID = "%u%u" .. ("%x"):rep(32)
 local WHOLE_SID = "%f[%w]" .. SID .. "%f[^%w]"
 
+-- What begins with a plus sign and is no number; it must not become one.
+local function not_a_number(found, other)
+    local zeros, rest = found:match "^(%+0*)(.*)$"
+    return zeros .. other(rest)
+end
+
 -- Numbers and SIDs inside of a text become what they become elsewhere; `other` makes the rest.
 local function around_identifiers(self, text, other)
     local out, at = {}, 1
-    while at <= #text do
-        local sid_from, sid_to = text:find(WHOLE_SID, at)
-        local from, to = text:find("%+[1-9]%d%d%d%d%d%d%d+", at)
-        local is_sid = sid_from and (not from or sid_from < from)
+    local sid_from, sid_to = text:find(WHOLE_SID)
+    local plus_from, plus_to = text:find(PLUS_DIGITS)
+    while sid_from or plus_from do
+        local is_sid = sid_from and (not plus_from or sid_from < plus_from)
+        local from, to = plus_from, plus_to
         if is_sid then
             from, to = sid_from, sid_to
         end
-        if not from then
-            break
-        end
         local found = text:sub(from, to)
-        local known = is_sid or is_e164(found)
         out[#out + 1] = other(text:sub(at, from - 1))
-        out[#out + 1] = is_sid and self:sid(found) or known and self:number(found) or other(found)
+        out[#out + 1] = is_sid and self:sid(found) or M.is_e164(found) and self:number(found)
+            or not_a_number(found, other)
         at = to + 1
+        if is_sid then
+            sid_from, sid_to = text:find(WHOLE_SID, at)
+        else
+            plus_from, plus_to = text:find(PLUS_DIGITS, at)
+        end
     end
     out[#out + 1] = other(text:sub(at))
     return table.concat(out)
+end
+
+-- A number as people write it: "(212) 555-1234".
+local WRITTEN, WRITTEN_LEAST = "%d[%d%s().%-/]*%d", 7
+local WRITTEN_FORMS = 100 -- so many are told apart; the same number may stand elsewhere in E.164
+
+-- What number(run, digits) answers stands for each then, and what other(part) answers for the rest.
+local function around_written(text, number, other)
+    local out, at = {}, 1
+    for from, run, to in text:gmatch("()(" .. WRITTEN .. ")()") do
+        local digits = run:gsub("%D", "")
+        if #digits >= WRITTEN_LEAST then
+            out[#out + 1] = other(text:sub(at, from - 1))
+            out[#out + 1] = number(run, digits)
+            at = to
+        end
+    end
+    out[#out + 1] = other(text:sub(at))
+    return table.concat(out)
+end
+
+local function same(text)
+    return text
+end
+
+-- What the disguise of a text follows from: the text, but of each number in it only what many have in common.
+local function basis_of(self, text)
+    return around_identifiers(self, text, function(part)
+        return around_written(part, function(_, digits)
+            return ("#%d.%d"):format(#digits, keyed.below(self.mac("digits:" .. digits), WRITTEN_FORMS))
+        end, same)
+    end)
 end
 
 -- A word for opting out or in, and nothing beside it that could tell of a person.
@@ -231,7 +283,7 @@ function Pseudonyms:text(text)
     end
     local id = "text:" .. text
     if not self.of[id] then
-        local seed = seed_of(self.mac(id))
+        local seed = seed_of(self.mac("text:" .. basis_of(self, text)))
         local out = around_identifiers(self, text, function(part)
             seed = seed + 1
             return disguise.text(part, seed)
@@ -241,20 +293,36 @@ function Pseudonyms:text(text)
     return self.of[id]
 end
 
+-- A list of the parts between the places where a value stands, and of { what is there instead }.
+local function split(parts, value)
+    local out = {}
+    for _, part in ipairs(parts) do
+        local at = 1
+        local from, to = nil, nil
+        if type(part) == "string" then
+            from, to = part:find(value[1], 1, true)
+        end
+        while from do
+            out[#out + 1] = part:sub(at, from - 1)
+            out[#out + 1] = { value[2] }
+            at = to + 1
+            from, to = part:find(value[1], at, true)
+        end
+        out[#out + 1] = type(part) == "string" and part:sub(at) or part
+    end
+    return out
+end
+
 -- Replaces parts of a text that are known from elsewhere, the longest first, and lets `other` make the rest.
 local function around_values(values, text, other)
-    for i, value in ipairs(values) do
-        local from, to = text:find(value[1], 1, true)
-        if from then
-            local rest = {}
-            for j = i, #values do
-                rest[#rest + 1] = values[j]
-            end
-            return around_values(rest, text:sub(1, from - 1), other) .. value[2]
-                .. around_values(rest, text:sub(to + 1), other)
-        end
+    local parts = { text }
+    for _, value in ipairs(values) do
+        parts = split(parts, value)
     end
-    return other(text)
+    for i, part in ipairs(parts) do
+        parts[i] = type(part) == "table" and part[1] or other(part)
+    end
+    return table.concat(parts)
 end
 
 local function by_length(values)
@@ -274,9 +342,11 @@ end
 local FEW_DIGITS = "^%d%d?%d?%d?%d?$"
 
 local function plain_words(self, text)
-    return (text:gsub("[%w\128-\255]+", function(word)
-        return (words.SENTENCE[word:lower()] or word:find(FEW_DIGITS)) and word or self:text(word)
-    end))
+    return around_written(text, function(run) return self:text(run) end, function(part)
+        return (part:gsub("[%w\128-\255]+", function(word)
+            return (words.SENTENCE[word:lower()] or word:find(FEW_DIGITS)) and word or self:text(word)
+        end))
+    end)
 end
 
 -- A link to Twilio's pages stays.
@@ -324,8 +394,13 @@ local function is_public(self, host)
     return false
 end
 
+--- Undoes percent-encoding.
+function M.unescape(text)
+    return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
 local function unescape(text)
-    return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+    return M.unescape((text:gsub("+", " ")))
 end
 
 --- A value as it stands in a query or a form.
@@ -333,14 +408,38 @@ function M.escape(text)
     return (text:gsub("[^%w%-%._]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
--- Parts of a path that only say what kind of thing it is about.
+-- Parts of a path that only say what kind of thing it is about; a number is never one.
 local function path_part(self, part, is_kept)
     local name, suffix = part:match "^(.-)(%.json)$"
     name, suffix = name or part, suffix or ""
     if name:find("^" .. SID .. "$") then
         return self:sid(name) .. suffix
+    elseif is_kept and not unescape(part):find "%d%d%d%d%d%d%d" then
+        return part
     end
-    return is_kept and part or M.escape(self:text(unescape(part)))
+    return M.escape(self:text(unescape(part)))
+end
+
+--- A name of a parameter or a member: shown when it looks like one.
+function Pseudonyms:name(name)
+    return name:find "^[%a_][%w_<>.-]*$" and #name <= 40 and not name:find "%d%d%d%d%d" and name
+        or self:text(name)
+end
+
+-- How often and how patiently Twilio tries a callback: #rc=3&rp=5xx,ct
+-- (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+local OVERRIDES = { rc = "^%d$", ct = "^%d+$", rt = "^%d+$", tt = "^%d+$", rp = "^[%l%d,]+$" }
+local OVERRIDE_MOST = 16 -- characters
+
+local function overrides(fragment)
+    local out = {}
+    for name, value in fragment:gmatch "[#&](%l+)=([^&]*)" do
+        if OVERRIDES[name] and value:find(OVERRIDES[name]) and #value <= OVERRIDE_MOST
+            and not value:find "%d%d%d%d%d%d" then
+            out[#out + 1] = name .. "=" .. value
+        end
+    end
+    return out[1] and "#" .. table.concat(out, "&") or ""
 end
 
 --- Path and query; the values of the query go through value(name, text).
@@ -349,22 +448,28 @@ function Pseudonyms:target(target, is_kept, value)
     path = path:gsub("[^/]+", function(part) return path_part(self, part, is_kept) end)
     local pairs_out = {}
     for pair in query:gmatch "[^&]+" do
-        local name, text = pair:match "^([^=]*)=?(.*)$"
-        name, text = unescape(name), unescape(text)
-        pairs_out[#pairs_out + 1] = M.escape(name) .. "=" .. M.escape(value(name, text))
+        local name, text = pair:match "^([^=]*)=(.*)$"
+        if name then
+            name, text = unescape(name), unescape(text)
+            pairs_out[#pairs_out + 1] = M.escape(self:name(name)) .. "=" .. M.escape(value(name, text))
+        else
+            pairs_out[#pairs_out + 1] = M.escape(self:text(unescape(pair))) -- a token, as likely as not
+        end
     end
-    -- The fragment of a callback says how often Twilio tries again (#rc=3&rp=5xx).
-    fragment = fragment:find "^#[%a]+=[%w,]+" and fragment:gsub("[^#%w=&,-]", "") or ""
-    return path .. (pairs_out[1] and "?" .. table.concat(pairs_out, "&") or "") .. fragment
+    return path .. (pairs_out[1] and "?" .. table.concat(pairs_out, "&") or "") .. overrides(fragment)
 end
 
 --- The URL of a file or a callback: its host is kept when it is public, with the path; user and password go.
-function Pseudonyms:url(url)
-    local scheme, authority, rest = url:match "^(%a[%w+.-]*://)([^/?#]*)(.*)$"
+-- @tparam string url
+-- @tparam[opt] function value makes the values of the query, as for `target`
+function Pseudonyms:url(url, value)
+    local scheme, authority, rest = url:match "^([hH][tT][tT][pP][sS]?://)([^/?#]*)(.*)$"
     if not scheme then
         return self:text(url)
     end
-    local host, port = authority:gsub("^.*@", ""):match "^(.-)(:?%d*)$"
+    authority = authority:gsub("^.*@", "")
+    local host, port = authority:match "^(.*)(:%d%d?%d?%d?%d?)$"
+    host, port = host or authority, port or ""
     local is_kept = is_public(self, host:lower())
     if not is_kept then
         local name = host:lower()
@@ -372,7 +477,9 @@ function Pseudonyms:url(url)
             return "h" .. self.mac(("host:%d:%s"):format(n, name)):sub(1, 8) .. ".example"
         end)
     end
-    return scheme .. host .. port .. self:target(rest, is_kept, function(_, text) return self:text(text) end)
+    return scheme .. host .. port .. self:target(rest, is_kept, value or function(_, text)
+        return self:text(text)
+    end)
 end
 
 return M

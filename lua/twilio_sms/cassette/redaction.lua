@@ -30,6 +30,7 @@ fill(PARAMETERS, "text", "Body PersistentAction")
 fill(PARAMETERS, "url", "MediaUrl StatusCallback")
 fill(PARAMETERS, "json", "ContentVariables Tags")
 fill(PARAMETERS, "token", "PageToken")
+fill(PARAMETERS, "digits", "WaId")
 fill(PARAMETERS, "keep", [[MaxPrice ProvideFeedback Attempt ValidityPeriod ForceDelivery ContentRetention
     AddressRetention SmartEncoded TrafficType ShortenUrls ScheduleType SendAt SendAsMms RiskCheck
     MessageIntent Status Outcome DateSent DateSent< DateSent> DateCreated DateCreated< DateCreated>
@@ -66,12 +67,6 @@ fill(HEADERS, "sid", "twilio-request-id")
 
 -- ---- Values --------------------------------------------------------------------------------------
 
--- Names are shown when they look like names.
-local function shown_name(self, name)
-    return name:find "^[%a_][%w_<>.-]*$" and #name <= 40 and not name:find "%d%d%d%d%d" and name
-        or self.names:text(name)
-end
-
 -- A list or an object: its values are what the user has written.
 local function user_json(self, text)
     local out, whole = json.rewrite(text, function(_, kind, value)
@@ -79,7 +74,7 @@ local function user_json(self, text)
             return core.json_encode(self.names:text(value))
         end
         return kind == "number" and "0" or nil
-    end, function(name) return shown_name(self, name) end)
+    end, function(name) return self.names:name(name) end)
     return whole and out or self.names:text(text)
 end
 
@@ -87,7 +82,7 @@ local KINDS = {}
 
 -- Counts and prices; dates as in RFC 5322 and RFC 3339; currencies and countries.
 local HARMLESS = {
-    "^%-?%d?%d?%d?%d?%d?%d?$", "^%-?%d?%d?%d%.%d+$",
+    "^%-?%d?%d?%d?%d?%d?%d?$", "^%-?%d?%d?%d%.%d%d?%d?%d?%d?%d?$",
     "^%a%a%a, %d%d? %a%a%a %d%d%d%d %d%d:%d%d:%d%d [%u+-]%w%w%w?%w?$",
     "^%d%d%d%d%-%d%d%-%d%d$", "^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d[%d.]*[Z%d:+-]+$",
     "^%u%u%u?$",
@@ -116,6 +111,11 @@ function KINDS.address(self, text)
     return self.names:address(text)
 end
 
+-- The number of a person on WhatsApp, the one that From has as well.
+function KINDS.digits(self, text)
+    return text:find "^%d+$" and self.names:digits(text)
+end
+
 function KINDS.sid(self, text)
     return text:find("^%u%u" .. ("%x"):rep(32) .. "$") and self.names:sid(text)
 end
@@ -129,7 +129,7 @@ function KINDS.url(self, text)
 end
 
 function KINDS.uri(self, text)
-    return text:find "^/" and self.names:target(text, true, function(name, value)
+    return text:match("^[^?#]*"):find "^/[%w/._-]*$" and self.names:target(text, true, function(name, value)
         return self:parameter(name, value)
     end)
 end
@@ -159,7 +159,7 @@ end
 function Redaction:pairs(list)
     local out = {}
     for i, pair in ipairs(list) do
-        out[i] = { shown_name(self, pair[1]), self:parameter(pair[1], pair[2]) }
+        out[i] = { self.names:name(pair[1]), self:parameter(pair[1], pair[2]) }
     end
     return out
 end
@@ -205,7 +205,12 @@ local function answer_kind(path)
     if name == "" then
         parent, name = "", parent
     end
-    return parent == "subresource_uris" and "uri" or FIELDS[(name:gsub("%[%]$", ""))]
+    if parent == "subresource_uris" then
+        return "uri"
+    end
+    -- Further inside, a name may mean anything.
+    local is_known = parent == "" or path:find "^[%a_]+%[%]%.[%a_]+$"
+    return is_known and FIELDS[(name:gsub("%[%]$", ""))] or nil
 end
 
 local LONGEST_COUNT = 6 -- digits; a phone number has more
@@ -228,7 +233,7 @@ end
 function Redaction:body(body, quotable)
     local text = json.rewrite(body, function(path, kind, value)
         return answer_value(self, path, kind, value, quotable)
-    end, function(name) return shown_name(self, name) end)
+    end, function(name) return self.names:name(name) end)
     return text or self.names:text(body)
 end
 

@@ -12,14 +12,28 @@ local function url_decoded(text)
     return text:find "%%%x%x" and text:gsub("%%(%x%x)", from_hex) or nil
 end
 
+-- Halves of characters beyond U+FFFF come out as three bytes each.
+local function utf8_of(code)
+    if code < 0x80 then
+        return string.char(code)
+    elseif code < 0x800 then
+        return string.char(0xC0 + math.floor(code / 64), 0x80 + code % 64)
+    end
+    return string.char(0xE0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
+end
+
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 local function json_decoded(text)
     if not text:find("\\", 1, true) then
         return nil
     end
-    text = text:gsub("\\u00(%x%x)", from_hex)
-    return (text:gsub("\\(.)", function(c) return ESCAPES[c] or c end))
+    return (text:gsub("\\(.)(%x?%x?%x?%x?)", function(sign, hex)
+        if sign == "u" and #hex == 4 then
+            return utf8_of(tonumber(hex, 16))
+        end
+        return (ESCAPES[sign] or sign) .. hex
+    end))
 end
 
 local LEAST_RUN = 8 -- characters that may be an encoded text
@@ -60,19 +74,25 @@ local function base64_decoded(text)
     return out[1] and table.concat(out, "\n") or nil
 end
 
-local DECODERS = { url_decoded, json_decoded, hex_decoded, base64_decoded }
-local DEPTH = 2
+-- A URL in a URL is encoded twice, JSON in JSON is escaped twice; nobody encodes other things twice.
+local DECODERS = {
+    { url_decoded, most = 2 }, { json_decoded, most = 2 },
+    { hex_decoded, most = 1 }, { base64_decoded, most = 1 },
+}
+local DEPTH = 3
 
--- Calls visit(text) for a text and what it may stand for; nobody encodes twice in the same way.
-local function each_view(text, depth, last, visit)
+-- Calls visit(text) for a text and what it may stand for; `used` counts the decoders on the way.
+local function each_view(text, depth, used, visit)
     visit(text)
     if depth == 0 then
         return
     end
-    for _, decode in ipairs(DECODERS) do
-        local decoded = decode ~= last and decode(text)
+    for i, decoder in ipairs(DECODERS) do
+        local decoded = used[i] < decoder.most and decoder[1](text)
         if decoded then
-            each_view(decoded, depth - 1, decode, visit)
+            used[i] = used[i] + 1
+            each_view(decoded, depth - 1, used, visit)
+            used[i] = used[i] - 1
         end
     end
 end
@@ -102,7 +122,7 @@ end
 -- @treturn string|nil what was found
 function M.line(line, secrets, numbers)
     local found
-    each_view(line, DEPTH, nil, function(text)
+    each_view(line, DEPTH, { 0, 0, 0, 0 }, function(text)
         found = found or find_secret(text, secrets) or find_number(text, numbers)
     end)
     return found

@@ -70,11 +70,38 @@ local function sign(url, content_type, body, after)
     return url, signature.sign(M.TOKEN, url, after)
 end
 
-local function redact_request(redact, request, is_forged)
+-- A server may tell the path alone; which host a request was for that was refused does not matter.
+local function public_url(request, event)
+    local url = request.url or ""
+    if url:find "^/" then
+        return event and event.url or "https://example.com" .. url
+    end
+    return url
+end
+
+-- The parameters of a GET are in its URL.
+local function query_of(method, url)
+    return method == "GET" and core.form_decode(url:match "%?([^#]*)" or "") or {}
+end
+
+local function joined(list, more)
+    local out = {}
+    for _, part in ipairs { list, more } do
+        for _, pair in ipairs(part) do
+            out[#out + 1] = pair
+        end
+    end
+    return out
+end
+
+local function redact_request(redact, request, event, is_forged)
     local names = redact.names
     local content_type = header_of(request.headers, "content-type") or ""
     local body, before, after = redact_body(redact, request.body or "", content_type)
-    local url = names:url(without_sha(request.url or ""))
+    local was = without_sha(public_url(request, event))
+    local url = names:url(was, request.method == "GET" and function(name, value)
+        return redact:parameter(name, value)
+    end or nil)
     local signed
     url, signed = sign(url, content_type, body, after)
     local headers = {}
@@ -89,7 +116,8 @@ local function redact_request(redact, request, is_forged)
         headers[#headers + 1] = { "I-Twilio-Idempotency-Token", disguised_token(names, token) }
     end
     local out = { method = request.method or "POST", url = url, headers = headers, body = body }
-    return out, redaction.quotable(before, after)
+    local query = query_of(request.method, was)
+    return out, redaction.quotable(joined(query, before), joined(redact:pairs(query), after))
 end
 
 local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
@@ -166,10 +194,16 @@ function M.record(path, receiver, opts)
     end
     check_receiver(receiver, 2)
     opts = options.check(opts, OPTIONS, 2)
+    writer.check_secrets(opts.secrets, 2)
     local begun_ms = now_ms(opts)
-    local tape, err = writer.new(path, {
+    local secrets, err = writer.secrets(path, { account_sid = opts.account_sid }, false, opts.secrets)
+    if not secrets then
+        return nil, err
+    end
+    local tape
+    tape, err = writer.new(path, {
         names = function(seed) return writer.names(seed, opts) end,
-        secrets = writer.secrets({ account_sid = opts.account_sid }, false, opts.secrets),
+        secrets = secrets,
         seed = opts.seed,
         wall0_ms = begun_ms,
         expires_after = opts.expires_after_s and math.floor(begun_ms / 1000 + opts.expires_after_s) or nil,
@@ -194,7 +228,7 @@ function Recorder:handle(request)
     local names = self.redaction.names
     names.account_sid = names.account_sid or event and event.account_sid
     local is_forged = err ~= nil and err.kind == "InvalidSignature"
-    local webhook, quotable = redact_request(self.redaction, request, is_forged)
+    local webhook, quotable = redact_request(self.redaction, request, event, is_forged)
     webhook.at_ms = at_ms
     webhook.answer = redact_answer(self.redaction, answer, quotable)
     self.tape:add_webhook(webhook)
@@ -225,7 +259,7 @@ local function play(redact, receiver, entry, out)
     local answer, _, err = receiver:handle {
         method = recorded.method, url = recorded.url, headers = recorded.headers, body = recorded.body,
     }
-    local fields = core.form_decode(recorded.body)
+    local fields = joined(query_of(recorded.method, recorded.url), core.form_decode(recorded.body))
     local live = redact_answer(redact, answer, redaction.quotable(fields, fields))
     local before = #out
     compare(out, entry.line, "status", entry.answer.status, live.status)

@@ -17,6 +17,12 @@ local class = { __index = Writer, __name = "twilio_sms.cassette.writer" }
 
 local LINE_MOST = 1048576 -- bytes that leave in one piece
 
+local function problem(path, what)
+    return core.error("InvalidOption", ("cassette %s: %s"):format(path, what), "not_sent")
+end
+
+M.problem = problem
+
 -- ---- Secrets -------------------------------------------------------------------------------------
 
 local function trimmed(text)
@@ -38,20 +44,53 @@ local function read_source(source)
     end
 end
 
+local SECRET_LEAST = 4 -- less characters are everywhere
+
+-- Answers whether it can be searched for.
 local function add_secret(list, name, source)
     local text = read_source(source)
-    -- Less than four characters are everywhere, and the account of nobody is no secret.
-    if text and #text > 3 and text ~= pseudonyms.ACCOUNT_SID then
+    if not text or #text < SECRET_LEAST then
+        return false
+    elseif text ~= pseudonyms.ACCOUNT_SID then -- the account of nobody is no secret
         list[#list + 1] = { name, text }
+    end
+    return true
+end
+
+--- Raises when a list of secrets is none: one that is misspelt would not be searched for.
+-- @tparam table|nil list
+-- @tparam number level as for error
+function M.check_secrets(list, level)
+    local count = 0
+    for _ in pairs(list or {}) do
+        count = count + 1
+    end
+    for i = 1, count do
+        local source = list[i]
+        local text = type(source) == "table" and (source.env or source.file) or source
+        if type(text) ~= "string" then
+            error("option 'secrets' must be a list of strings, { env = name } or { file = path }", level + 1)
+        end
+    end
+end
+
+-- User and password, as they are and as they are sent.
+local function add_proxy(list, proxy)
+    local user_info = type(proxy) == "string" and proxy:match "^%a[%w+.-]*://(.*)@"
+    if user_info then
+        local password = user_info:match ":(.*)$" or user_info
+        add_secret(list, "the password of the proxy", password)
+        add_secret(list, "the password of the proxy", pseudonyms.unescape(password))
     end
 end
 
 --- The secrets of a client's options, and others.
+-- @tparam string path of the tape
 -- @tparam table options of a core client
 -- @tparam boolean from_env whether the variables TWILIO_... count
 -- @tparam[opt] table more a list of sources
--- @treturn table a list of { name, text }
-function M.secrets(options, from_env, more)
+-- @treturn table|nil a list of { name, text }; nil and an error when one of `more` cannot be searched for
+function M.secrets(path, options, from_env, more)
     local list = {}
     for _, name in ipairs { "auth_token", "api_secret", "account_sid", "api_key" } do
         local source = options[name]
@@ -60,23 +99,17 @@ function M.secrets(options, from_env, more)
         end
         add_secret(list, name, source)
     end
-    local proxy = type(options.proxy) == "string" and options.proxy:match "^%a+://([^@]*)@"
-    if proxy then
-        add_secret(list, "the password of the proxy", proxy:match ":(.*)$" or proxy)
-    end
+    add_proxy(list, options.proxy)
     for i, source in ipairs(more or {}) do
-        add_secret(list, "secret " .. i, source)
+        if not add_secret(list, "secret " .. i, source) then
+            local why = "secret %d is not there, or has less than %d characters"
+            return nil, problem(path, why:format(i, SECRET_LEAST))
+        end
     end
     return list
 end
 
 -- ---- Writing -------------------------------------------------------------------------------------
-
-local function problem(path, what)
-    return core.error("InvalidOption", ("cassette %s: %s"):format(path, what), "not_sent")
-end
-
-M.problem = problem
 
 local function append(self, value)
     if self.failed then
@@ -107,16 +140,17 @@ end
 --   expires_after, redaction (a list of { name, value })
 -- @treturn table|nil
 function M.new(path, opts)
-    local existing = io.open(path, "rb")
-    if existing then
-        existing:close()
-        return nil, problem(path, "the file exists; a tape is never recorded over, remove it first")
-    end
     local seed = opts.seed or random_key()
     if not seed then
         return nil, problem(path, "there is no source of randomness for its key; give a seed")
     end
-    local file, why = io.open(path, "ab")
+    local made, why, exists = core.new_file(path)
+    if not made then
+        return nil, problem(path, exists
+            and "the file exists; a tape is never recorded over, remove it first" or why)
+    end
+    local file
+    file, why = io.open(path, "ab")
     if not file then
         return nil, problem(path, why)
     end
@@ -134,6 +168,8 @@ function M.new(path, opts)
         { "redaction", json.object(opts.redaction) },
     })
     if self.failed then
+        file:close()
+        os.remove(path)
         return nil, self.failed
     end
     return self
@@ -183,13 +219,13 @@ function Writer:add_webhook(webhook)
     })
 end
 
--- What the tape must not hold: the numbers that were replaced.
+-- What the tape must not hold: the numbers that were replaced, unless they stand for others.
 local function forbidden(names)
     local seen = {}
-    for id, pseudonym in pairs(names.of) do
-        local kind, digits = id:match "^(%a+):%+?(%d+)$"
-        if (kind == "number" or kind == "text") and #digits >= 7 and "+" .. digits ~= pseudonym then
-            seen[digits] = kind == "number" or nil
+    for id in pairs(names.of) do
+        local digits = id:match "^number:%+(%d+)$"
+        if digits and not names:is_pseudonym("+" .. digits) then
+            seen[digits] = true
         end
     end
     return { seen = seen, is_allowed = function(number) return names:is_pseudonym(number) end }
@@ -198,6 +234,18 @@ end
 --- The tape lacks something; `close` will say so.
 function Writer:fail(what)
     self.failed = self.failed or problem(self.path, what)
+end
+
+-- Answers what has become of the file.
+local function discard(path)
+    if os.remove(path) then
+        return "removed"
+    end
+    local file = io.open(path, "wb") -- where the folder may not be written to
+    if file then
+        file:close()
+    end
+    return file and "emptied" or "to be removed, which failed"
 end
 
 --- Ends the tape and searches it.
@@ -212,8 +260,8 @@ function Writer:close()
     local found, line = scan.file(self.path, self.secrets, forbidden(self.names))
     self.secrets = nil
     if found then
-        os.remove(self.path)
-        local err = problem(self.path, ("removed, because line %d held %s"):format(line, found))
+        local fate = discard(self.path)
+        local err = problem(self.path, ("%s, because line %d held %s"):format(fate, line, found))
         io.stderr:write("twilio_sms.cassette: ", err.message, "\n")
         return nil, err
     elseif self.failed then

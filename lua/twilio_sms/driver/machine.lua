@@ -4,7 +4,8 @@
 --
 -- * now() answers its time: monotonic milliseconds, which never go back, and Unix time in milliseconds.
 -- * start(id, request) begins a request { method =, origin =, path =, form =, timeout_ms = }. The transport
---   ends it after timeout_ms with the fault "Timeout".
+--   ends it after timeout_ms with the fault "Timeout". Where `takes_forms_apart` is true, the form of a POST
+--   is a list of its names and values in turn.
 -- * finished() answers, without waiting, the id of a request that has ended and its transfer { sent =,
 --   fault =, message =, status =, complete =, headers =, body = }; nothing when there is none.
 -- * wait(until_ms) returns when a request may have ended, at the latest at a monotonic moment (nil: no
@@ -22,7 +23,11 @@ local class = { __index = Client, __name = "twilio_sms.driver.machine.client" }
 -- The core at the present moment.
 local function present(self)
     local machine = self.machine
-    machine:at(self.transport:now())
+    local mono_ms, wall_ms = self.transport:now()
+    if mono_ms ~= self.mono_ms or wall_ms ~= self.wall_ms then
+        self.mono_ms, self.wall_ms = mono_ms, wall_ms
+        machine:at(mono_ms, wall_ms)
+    end
     return machine
 end
 
@@ -76,28 +81,30 @@ function Client:now_ms()
     return (self.transport:now())
 end
 
--- Hands in what has ended.
+-- Hands in what has ended. Answers whether there was any.
 local function finish_all(self, machine)
     local transport = self.transport
     local id, transfer = transport:finished()
+    local any = id ~= nil
     while id do
         if machine:finish(id, transfer) then
             self.on_wire = self.on_wire - 1
         end
         id, transfer = transport:finished()
     end
+    return any
 end
 
 -- Hands out what is to leave now. Answers whether there was any.
 local function start_all(self, machine)
-    local before = self.on_wire
-    local id, method, path, form, timeout_ms = machine:next()
+    local before, apart = self.on_wire, self.transport.takes_forms_apart
+    local id, method, path, form, timeout_ms = machine:next(apart)
     while id do
         self.on_wire = self.on_wire + 1
         self.transport:start(id, {
             method = method, origin = self.origin, path = path, form = form, timeout_ms = timeout_ms,
         })
-        id, method, path, form, timeout_ms = machine:next()
+        id, method, path, form, timeout_ms = machine:next(apart)
     end
     return self.on_wire > before
 end
@@ -105,9 +112,11 @@ end
 --- Does everything that needs no waiting.
 function Client:turn()
     local machine = present(self)
-    repeat
-        finish_all(self, machine)
-    until not start_all(self, machine) -- a transport may have answered at once
+    finish_all(self, machine)
+    local go_on
+    repeat -- a transport may answer at once
+        go_on = start_all(self, machine) and finish_all(self, machine)
+    until not go_on
 end
 
 local function sooner(a, b)
@@ -179,10 +188,12 @@ function M.open(opts, from_env, transport)
     if not machine then
         return nil, err
     end
-    machine:at(transport:now())
-    return setmetatable({
+    local self = setmetatable({
         machine = machine, transport = transport, origin = machine:origin(), on_wire = 0, closed = false,
+        mono_ms = nil, wall_ms = nil, -- the moment that the core was told last
     }, class)
+    present(self)
+    return self
 end
 
 local Driver = {}

@@ -37,6 +37,7 @@ function M.new(path, inner, opts)
     end
     check_driver(inner, 2)
     opts = options.check(opts, OPTIONS, 2)
+    writer.check_secrets(opts.secrets, 2)
     return setmetatable({ path = path, inner = inner, opts = opts }, class)
 end
 
@@ -47,6 +48,10 @@ end
 local function new_writer(self, core_options, from_env)
     local opts = self.opts
     local wall_ms = core.time_ms()
+    local secrets, err = writer.secrets(self.path, core_options, from_env, opts.secrets)
+    if not secrets then
+        return nil, err
+    end
     return writer.new(self.path, {
         names = function(seed)
             return writer.names(seed, {
@@ -54,7 +59,7 @@ local function new_writer(self, core_options, from_env)
                 keep_hosts = opts.keep_hosts, keep_texts = opts.keep_texts, keep_sids = opts.keep_sids,
             })
         end,
-        secrets = writer.secrets(core_options, from_env, opts.secrets),
+        secrets = secrets,
         seed = opts.seed,
         wall0_ms = wall_ms,
         expires_after = opts.expires_after_s and math.floor(wall_ms / 1000 + opts.expires_after_s) or nil,

@@ -243,7 +243,7 @@ end
 function M.run(plan, opts)
     opts = opts or {}
     local self = setmetatable({ plan = plan, clients = {}, put_off = {} }, class)
-    local settings = { list_lag_ms = plan.lag_ms }
+    local settings = { list_lag_ms = plan.is_even and plan.lag_ms or { 0, plan.lag_ms } }
     self.world = world.new {
         seed = plan.seed, script = plan.rules, latency_ms = plan.latency_ms, auth_token = TOKEN,
         log = opts.log or false, carrier = plan.is_realistic and carrier.realistic(settings) or settings,

@@ -50,12 +50,16 @@ local function person(number)
     return ("+1555867%04d"):format(number)
 end
 
+local SETTLE_MOST_MS = 10000
+local SETTLE_DEFAULT_MS = 5000 -- docs/configuration.md
+
 local function draw_retry(d)
     local retry = { quota = d:pick { 30, 100, 500, 500 } }
     for _, name in ipairs { "unavailable", "internal", "timeout", "connection" } do
         retry[name] = { attempts = d:between(2, 4), base_ms = d:pick { 500, 1000, 4000 } }
     end
     retry.rate_limit = { attempts = d:between(2, 5), base_ms = d:pick { 200, 1000 } }
+    retry.settle_ms = d:pick { 0, d:between(0, SETTLE_MOST_MS), d:between(0, SETTLE_MOST_MS) }
     return retry
 end
 
@@ -70,17 +74,6 @@ local function draw_rate(d)
     }
 end
 
--- For which lag of the list "verify" keeps its promise: a look-up is made once before a message is sent
--- again, and it must see what was accepted. Between the failure and the look lies the pause of the retry: all
--- of the step after a timeout, from half of it on after other failures (csrc/policy/retry.c).
-function M.safe_lag_ms(retry)
-    local function half(rule)
-        return math.ceil(rule.base_ms / 2)
-    end
-    local others_ms = math.min(half(retry.connection), half(retry.internal), half(retry.unavailable))
-    return math.min(retry.timeout.base_ms, others_ms)
-end
-
 -- Whatever the lag: those that never send again keep the promise.
 local function never_again(retry)
     for _, name in ipairs { "unavailable", "internal", "timeout", "connection" } do
@@ -89,7 +82,16 @@ local function never_again(retry)
     return retry
 end
 
+-- "verify" keeps its promise when the list lags for up to retry.settle_ms.
+local function draw_lag(d, settle_ms)
+    return d:pick { 0, d:between(0, settle_ms), settle_ms }
+end
+
 local function draw_options(d, plan)
+    if plan.is_default then
+        plan.lag_ms = draw_lag(d, SETTLE_DEFAULT_MS)
+        return {}
+    end
     local options = {
         timeout_ms = d:pick { 6000, 10000, 30000, 60000 },
         attempt_timeout_ms = d:pick { 2000, 5000, 15000 },
@@ -107,8 +109,7 @@ local function draw_options(d, plan)
         plan.lag_ms = d:pick { 5000, 60000, 600000 }
     else
         options.in_doubt = d:pick { "verify", "verify", "verify", "resend", "stop" }
-        local most_ms = M.safe_lag_ms(options.retry)
-        plan.lag_ms = d:pick { 0, d:between(0, most_ms), most_ms }
+        plan.lag_ms = draw_lag(d, options.retry.settle_ms)
     end
     return options
 end
@@ -412,12 +413,14 @@ function M.new(seed, limits)
     local d = draw(seed, "program")
     local plan = {
         seed = seed,
-        is_far = d:chance(0.2), -- whether the list may lag for longer than a look-up waits
+        is_far = d:chance(0.2), -- whether the list may lag for longer than retry.settle_ms
         is_shared = d:chance(0.7),
         is_realistic = d:chance(0.2), -- whether the carrier has queues, limits and errors of its own
         clients = d:chance(0.6) and { "app", "jobs" } or { "app" },
         people = d:between(20, 80),
         latency_ms = d:pick { { 20, 80 }, { 1, 5 }, { 100, 400 } },
+        is_default = d:chance(0.2), -- whether no option is given
+        is_even = d:chance(0.5), -- whether each message lags for as long as the list may lag
         messages = {}, words = {}, rules = {}, troubles = {},
     }
     plan.options = draw_options(draw(seed, "options"), plan)
