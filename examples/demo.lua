@@ -1,5 +1,16 @@
 -- Sends messages to a simulator on this machine, over real TLS, and shows what happens when things go wrong.
 -- Run it with `make demo`.
+
+-- Lua makes an error of Ctrl-C. To end without a traceback then, the demo is run by itself.
+if ... ~= "run" then
+    local ok = xpcall(assert(loadfile(arg[0])), function(why)
+        local is_interrupt = tostring(why):find("interrupted!", 1, true) ~= nil
+        io.stderr:write(is_interrupt and "\n" or debug.traceback(tostring(why)) .. "\n")
+        os.exit(is_interrupt and 130 or 1) -- 128 + SIGINT, as a shell has it
+    end, "run")
+    os.exit(ok)
+end
+
 local sms = require "twilio_sms"
 
 -- ---- Showing ------------------------------------------------------------------------------------

@@ -55,17 +55,24 @@ describe("the command twilio-sms", function()
             ["simulator --port 1"] = "unknown command 'simulator'",
             ["--verson"] = "unknown option '--verson'",
             ["sim --prot 1"] = "Did you mean '--port'",
-            ["sim --port x"] = "'x' is no whole number",
-            ["sim --port 99999"] = "from 0 to 65535",
-            ["sim --speed fast"] = "'fast' is no number",
-            ["sim --speed=-1"] = "'speed' must be from 0",
+            ["sim --port x"] = "option '--port': 'x' is no whole number",
+            ["sim --port 99999"] = "option '--port' must be a whole number from 0 to 65535",
+            ["sim --proxy-port 65536"] = "option '--proxy-port' must be a whole number from 0 to 65535",
+            ["sim --port --json"] = "option '--port' requires an argument",
+            ["sim --speed fast"] = "option '--speed': 'fast' is no number",
+            ["sim --speed=-1"] = "option '--speed' must be from 0",
+            ["sim --speed -1"] = "option '--speed' must be from 0",
+            ["sim --seed -4"] = "option '--seed' must be a whole number from 0",
+            ["sim --max-concurrency 0"] = "option '--max-concurrency' must be a whole number, 1 or more",
+            ["sim --inbound-url ftp://x"] = "option '--inbound-url' must be a URL with http:// or https://",
+            ["sim --inbound-url /sms"] = "option '--inbound-url' must be a URL with http:// or https://",
             ["sim --scenario nosuch"] = "no scenario is called 'nosuch'; there are brown_out",
             ["sim --scenario clock_jump"] = "works in a world only",
             ["sim extra"] = "too many arguments",
         } do
             local printed, status = run(line)
             assert.truthy(printed:find(wanted, 1, true), printed)
-            assert.truthy(status == 64 or status == 1, line)
+            assert.equal(64, status, line)
             assert.is_nil(printed:find("stack traceback", 1, true))
         end
     end)
@@ -96,25 +103,70 @@ describe("the command twilio-sms", function()
                 read -r ready <&3
                 echo "$ready"
                 url=${ready#*\"base_url\":\"} url=${url%%\"*}
-                curl --silent --cacert "$dir/ca.pem" "$url/_sim/time"
+                for path in time stats; do
+                    curl --silent --cacert "$dir/ca.pem" "$url/_sim/$path"
+                    echo
+                done
+                curl --silent --cacert "$dir/ca.pem" --json '{"on":"send"}' "$url/_sim/faults"
                 echo
                 kill -]] .. signal .. [[ $!
                 wait $!
                 echo status $?
                 rm -r "$dir"
             ]])
-            local ready, time, status = text:match "^(%b{})\n(%b{})\nstatus (%d+)\n$"
+            local ready, time, stats, refusal, status =
+                text:match "^(%b{})\n(%b{})\n(%b{})\n(%b{})\nstatus (%d+)\n$"
             assert.truthy(ready, text)
-            ready, time = cjson.decode(ready), cjson.decode(time)
-            assert.same({ "0", 0 }, { status, time.speed })
+            ready, time, stats = cjson.decode(ready), cjson.decode(time), cjson.decode(stats)
+            assert.same({ "0", 0, "flapping" }, { status, time.speed, stats.scenario })
+            assert.equal('{"message":"takes a form, not application/json"}', refusal)
             assert.equal(("https://localhost:%d"):format(ready.port), ready.base_url)
             assert.equal(("http://127.0.0.1:%d"):format(ready.proxy_port), ready.proxy_url)
         end
     end)
 
     it("says why it cannot start", function()
-        local printed, status = run "sim --ca-file /nowhere/ca.pem"
-        assert.equal(1, status)
-        assert.truthy(printed:find "^the simulator cannot start: [^\n]+\n$", printed)
+        for line, wanted in pairs {
+            ["--ca-file /nowhere/ca.pem"] = "/nowhere/ca.pem",
+            ["--webhook-ca-file /nowhere/x"] = "webhook_ca_file /nowhere/x cannot be read: No such file",
+            ["--webhook-ca-file spec"] = "webhook_ca_file spec cannot be read",
+            ["--webhook-ca-file LICENSE"] = "webhook_ca_file LICENSE has no certificate in PEM format",
+        } do
+            local printed, status = run("sim --until-eof " .. line)
+            assert.equal(1, status)
+            assert.truthy(printed:find "^the simulator cannot start: [^\n]+\n$", printed)
+            assert.truthy(printed:find(wanted, 1, true), printed)
+        end
+    end)
+
+    -- Two installed trees, in which the modules are stand-ins that say where they are.
+    it("finds the modules from its own place", function()
+        local script = [[
+            dir=$(mktemp -d)
+            plant() {
+                mkdir -p "$dir/$1/bin" "$dir/$1/$2/twilio_sms"
+                cp lua/twilio_sms/cli/twilio-sms "$dir/$1/bin"
+                echo "return { main = function()
+                    print('$1 ' .. package.cpath:match '[^;]*')
+                    return 7
+                end }" > "$dir/$1/$2/twilio_sms/cli.lua"
+            }
+            plant installed share/lua/5.4
+            plant build lua5.4
+            unset LUA_PATH_5_4 LUA_CPATH_5_4
+            cd "$dir"
+            for command in "$dir/installed/bin/twilio-sms" installed/bin/twilio-sms build/bin/twilio-sms; do
+                lua5.4 "$command"
+                echo "status $?"
+            done
+            cd build/bin
+            lua5.4 twilio-sms
+            rm -r "$dir"
+        ]]
+        local text = shell(script):gsub("[^ \n]*/(%a+/bin/%.%.)", "%1")
+        assert.equal("installed installed/bin/../lib/lua/5.4/?.so\nstatus 7\n"
+            .. "installed installed/bin/../lib/lua/5.4/?.so\nstatus 7\n"
+            .. "build build/bin/../lua5.4/?.so\nstatus 7\n"
+            .. "build ./../lua5.4/?.so\n", text)
     end)
 end)

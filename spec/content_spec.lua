@@ -91,7 +91,7 @@ describe("content", function()
             assert.is_false(ok)
             return err
         end
-        assert.matches("content_spec.lua:%d+: content takes a content SID, not a nil", message())
+        assert.matches("content_spec.lua:%d+: content takes a content SID, not nil", message())
         assert.matches("content_spec.lua:%d+: the variables must be a table or JSON text, not a number",
             message(SID, 5))
     end)

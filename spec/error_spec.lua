@@ -53,5 +53,12 @@ describe("errors", function()
         ok, raised = pcall(errors.assert, false)
         assert.is_false(ok)
         assert.equal("assertion failed!", raised)
+        assert.equal("assertion failed!", select(2, pcall(errors.assert, nil, nil)))
+        assert.equal("why", select(2, pcall(errors.assert, false, "why")))
+    end)
+
+    -- Test frameworks take the first Lua function for the place of an error that is a table.
+    it("have no place in this library when they are raised", function()
+        assert.equal("C", debug.getinfo(errors.assert, "S").what)
     end)
 end)

@@ -255,7 +255,7 @@ end)
 
 describe("misuse", function()
     it("raises at the caller", function()
-        assert.matches("classify takes a text, not a nil", caller_of(function() keywords.classify() end))
+        assert.matches("classify takes a text, not nil", caller_of(function() keywords.classify() end))
         for _, case in ipairs {
             { { lang = {} }, "unknown option 'lang'" },
             { { languages = { "xx" } }, "unknown language 'xx'; there are de, en, es, fr, it, nl, pt" },

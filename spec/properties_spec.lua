@@ -383,8 +383,8 @@ describe("P8", function()
     end)
 
     it("is broken by a late result", function()
-        assert.are.equal("", broken_by { submit(0, 1), failed(75000, 1, "in_doubt", "Timeout") })
-        assert.are.equal("P8", broken_by { submit(0, 1), failed(75001, 1, "in_doubt", "Timeout") })
+        assert.are.equal("", broken_by { submit(0, 1), failed(60001, 1, "in_doubt", "Timeout") })
+        assert.are.equal("P8", broken_by { submit(0, 1), failed(60002, 1, "in_doubt", "Timeout") })
     end)
 
     it("is broken by a retry that the quota does not pay for", function()
@@ -535,6 +535,18 @@ describe("P14", function()
         assert.are.equal("", failing(settled_ms - 1, "ConnectionFailed"))
         assert.are.equal("P14", failing(settled_ms, "ConnectionFailed"))
         assert.are.equal("", failing(settled_ms, "OptedOut"))
+    end)
+
+    it("is broken by a limit that stays although nothing leaves", function()
+        local function refused(since_ms)
+            return broken_by {
+                calm, submit(settled_ms, 1), request(settled_ms, 1), accept(settled_ms, 1, "SM1"),
+                accepted(settled_ms, 1, "SM1"), submit(settled_ms + since_ms, 2),
+                failed(settled_ms + since_ms, 2, "not_sent", "AccountRateLimited"),
+            }
+        end
+        assert.are.equal("", refused(62000))
+        assert.are.equal("P14", refused(62001))
     end)
 
     it("is broken by a call that does not end then", function()

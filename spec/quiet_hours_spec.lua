@@ -192,7 +192,7 @@ describe("quiet hours", function()
             ["as in quiet:hook()"] = function() quiet.hook() end,
             ["option 'zone' must be a table or a function"] = function() new { zone = "UTC" } end,
             ["unknown option 'zones'; did you mean 'zone'?"] = function() new { zones = {} } end,
-            ["number must be a string, not a nil"] = function() quiet:wait_ms() end,
+            ["number must be a string, not nil"] = function() quiet:wait_ms() end,
         } do
             local ok, err = pcall(f)
             assert.is_false(ok)

@@ -91,7 +91,7 @@ describe("sign", function()
     end)
 
     it("raises at who misuses it", function()
-        assert.matches("url must be a string, not a nil", blamed(function() signature.sign(TOKEN) end))
+        assert.matches("url must be a string, not nil", blamed(function() signature.sign(TOKEN) end))
         assert.matches("a token is a string", blamed(function() signature.sign(nil, URL) end))
         assert.matches("tokens must be a string", blamed(function() signature.sign({ 1 }, URL) end))
         assert.matches("at least one", blamed(function() signature.sign({}, URL) end))

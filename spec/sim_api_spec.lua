@@ -319,7 +319,7 @@ describe("twilio_sms.sim.api", function()
         local list = LIST .. "?"
         for query, code in pairs {
             ["PageSize=1001"] = 20007, ["PageSize=0"] = 20007, ["PageSize=x"] = 20007,
-            ["Page=x"] = 20001, ["PageToken=x"] = 21481,
+            ["Page=x"] = 20001, ["PageToken=x"] = 21481, ["Page=99999999999999999999"] = 20001,
             ["PageToken=PASM" .. ("0"):rep(32)] = 21481, ["PageToken=PC" .. ("SM"):rep(17)] = 21481,
         } do
             local answer = ask("GET", list .. query)

@@ -64,13 +64,44 @@ describe("twilio_sms.sim.control", function()
     it("says what is not there, and what may be done", function()
         local status, body = ask("GET", "/_sim/massages")
         assert.same({ 404, "nothing is here; did you mean '/_sim/messages'?" }, { status, body.message })
-        for _, path in ipairs { "/_sim", "/_sim/", "/_sim/stats/", "/_sim/stats/1", "/_sim/../stats" } do
+        for _, path in ipairs { "/_sim/stats/", "/_sim/stats/1", "/_sim/../stats" } do
             assert.equal(404, (ask("GET", path)), path)
         end
+        status, body = ask("GET", "/_sim/wherever/that/is")
+        assert.same({ 404, "nothing is here; GET /_sim lists what there is" }, { status, body.message })
         status, body = ask("PUT", "/_sim/faults")
         assert.same({ 405, "only DELETE, GET, POST" }, { status, body.message })
         assert.same({ "Allow", "DELETE, GET, POST" }, answer_to("PUT", "/_sim/faults").headers[1])
         assert.equal(405, (ask("GET", "/_sim/reset")))
+    end)
+
+    it("lists what there is", function()
+        for _, path in ipairs { "/_sim", "/_sim/" } do
+            local status, list = ask("GET", path)
+            assert.equal(200, status)
+            assert.equal("POST /_sim/advance", list[1])
+            assert.same({ "DELETE /_sim/faults", "GET /_sim/faults", "POST /_sim/faults",
+                "DELETE /_sim/faults/<id>" }, { list[2], list[3], list[4], list[5] })
+            assert.equal("GET /_sim/webhooks", list[#list])
+        end
+        assert.equal(404, (ask("POST", "/_sim")))
+    end)
+
+    it("takes forms only", function()
+        local function of_type(kind)
+            return { content_type = kind }
+        end
+        local rule, json_rule = "on=send&action=hang", '{"on":"send","action":"hang"}'
+        refused("takes a form, not application/json", "POST", "/_sim/faults", json_rule,
+            of_type "application/json; charset=utf-8")
+        refused("takes a form, not multipart/form-data", "POST", "/_sim/faults", "--x",
+            of_type "multipart/form-data; boundary=x")
+        refused("takes a form, not JSON", "POST", "/_sim/faults", json_rule,
+            of_type "application/x-www-form-urlencoded")
+        refused("takes a form, not JSON", "POST", "/_sim/faults", " [1]")
+        assert.equal(201, (ask("POST", "/_sim/faults", rule,
+            of_type "Application/X-WWW-Form-Urlencoded; charset=UTF-8")))
+        assert.equal(200, (ask("POST", "/_sim/reset", "", of_type "application/json")))
     end)
 
     it("is for the same machine only", function()
@@ -122,12 +153,20 @@ describe("twilio_sms.sim.control", function()
         status, answer = ask("POST", "/_sim/inbound", "From=%2B15558675310&To=%2B15005550006")
         assert.same({ 202, nil }, { status, answer.message })
         refused("From and To", "POST", "/_sim/inbound", "From=%2B15558675310")
+        refused("From and To", "POST", "/_sim/inbound", "From=&To=&Body=x")
+        refused("UTF-8", "POST", "/_sim/inbound", "From=%2B15558675310&To=%2B15005550006&Body=%FF")
+        refused("OptOutType is", "POST", "/_sim/inbound", "From=a&To=b&OptOutType=stop")
     end)
 
     it("leads the webhooks elsewhere", function()
         assert.equal(200, (ask("POST", "/_sim/inbound_url", "Url=https%3A%2F%2Flocalhost%3A1%2Fsms")))
         assert.equal("https://localhost:1/sms", sim.conversation.url)
-        assert.equal(200, (ask("POST", "/_sim/inbound_url", "Url=")))
+        for _, url in ipairs { "ftp%3A%2F%2Fx", "%2Fsms", "localhost", "https%3A%2F%2F" } do
+            refused("Url must be a URL with http:// or https://", "POST", "/_sim/inbound_url", "Url=" .. url)
+        end
+        assert.equal("https://localhost:1/sms", sim.conversation.url)
+        assert.same({ 200, { url = "", message = "nobody is told of messages from now on" } },
+            { ask("POST", "/_sim/inbound_url", "Url=") })
         assert.is_nil(sim.conversation.url)
         refused("did you mean 'Url'?", "POST", "/_sim/inbound_url", "url=x")
         refused("Url is required", "POST", "/_sim/inbound_url")
@@ -198,6 +237,11 @@ describe("twilio_sms.sim.control", function()
             "Seconds=31622401", "Seconds=1&Seconds=2", "seconds=1", "Seconds=1&Wait=yes" } do
             assert.equal(400, (ask("POST", "/_sim/advance", form)), form)
         end
+        refused("Seconds is required", "POST", "/_sim/advance", "")
+        for _, seconds in ipairs { "-5", "0", "99999999", "x" } do
+            refused("Seconds must be a number, more than 0 and at most 31622400", "POST", "/_sim/advance",
+                "Seconds=" .. seconds)
+        end
         assert.equal(START + 3601, math.floor(sim:time()))
     end)
 
@@ -241,6 +285,18 @@ describe("twilio_sms.sim.control", function()
         refused("Name is one of", "POST", "/_sim/scenario", "Name=names")
         refused("did you mean 'up_s'?", "POST", "/_sim/scenario", "Name=flapping&ups=1")
         refused("must be a number", "POST", "/_sim/scenario", "Name=flapping&up_s=x")
+        for _, text in ipairs { "nan", "inf", "-1", "0x10", "1e3" } do
+            refused("must be a number", "POST", "/_sim/scenario", "Name=brown_out&share=" .. text)
+        end
+        for _, share in ipairs { "0", "2" } do
+            refused("option 'share' must be more than 0 and at most 1", "POST", "/_sim/scenario",
+                "Name=brown_out&share=" .. share)
+        end
+        refused("'retry_after' must be a whole number", "POST", "/_sim/scenario",
+            "Name=throttle_storm&retry_after=1.5")
+        assert.equal("flapping", select(2, ask("GET", "/_sim/stats")).scenario)
+        ask("POST", "/_sim/reset")
+        assert.is_nil(select(2, ask("GET", "/_sim/stats")).scenario)
         refused("works in a world only", "POST", "/_sim/scenario", "Name=clock_jump")
     end)
 
@@ -251,6 +307,9 @@ describe("twilio_sms.sim.control", function()
             method = "POST", path = MESSAGES, form = { To = "+1", MediaUrl = { "a", "b" } }, body_bytes = 29,
             status = 201, at = "2026-01-01T00:00:00.005Z",
         } } }, { ask("GET", "/_sim/traffic") })
+        local odd = { method = "POST", path = MESSAGES, body = "%22%5C:1=x" }
+        sim.traffic:add(odd, { status = 201 }, START * 1000)
+        assert.same({ ['"\\:1'] = "x" }, select(2, ask("GET", "/_sim/traffic"))[2].form)
         assert.equal(204, (ask("DELETE", "/_sim/traffic")))
         assert.same({}, (select(2, ask("GET", "/_sim/traffic"))))
     end)

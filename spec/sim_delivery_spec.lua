@@ -92,8 +92,8 @@ describe("twilio_sms.sim.delivery", function()
 
     it("refuses what makes no sense", function()
         for _, case in ipairs {
-            { { send_ms = -1 }, "send_ms must be milliseconds" },
-            { { deliver_ms = { 5, 4 } }, "deliver_ms must be milliseconds, or an ascending list" },
+            { { send_ms = -1 }, "send_ms must be whole milliseconds" },
+            { { deliver_ms = { 5, 4 } }, "deliver_ms must be whole milliseconds, or an ascending list" },
             { { deliver_ms = { "1" } }, "deliver_ms must be" },
             { { sending_ms = {} }, "sending_ms is an empty list" },
             { { sending_ms = 0 / 0 }, "sending_ms must be" },

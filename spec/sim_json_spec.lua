@@ -41,4 +41,9 @@ describe("twilio_sms.sim.json", function()
             assert.is_nil(json.decode(bad))
         end
     end)
+
+    it("stays JSON when a text is no UTF-8", function()
+        local made = table.concat(json.map { a = "\255x", b = "caf\195\169", c = 'q"\128' })
+        assert.equal('{"a":"\239\191\189x","b":"caf\195\169","c":"q\\"\239\191\189"}', made)
+    end)
 end)

@@ -1,4 +1,6 @@
+local random = require "twilio_sms.sim.random"
 local scenarios = require "twilio_sms.sim.scenarios"
+local script = require "twilio_sms.sim.script"
 local world = require "twilio_sms.sim.world"
 
 -- Runs a scenario once for all that is asked about it.
@@ -39,7 +41,7 @@ describe("twilio_sms.sim.scenarios", function()
     describe("really makes", function()
         it("a brown-out", function()
             local report = report_of "brown_out"
-            assert.truthy(report.faults.status > 50 and report.faults.delay > 50)
+            assert.truthy(report.faults.status > 10 and report.faults.delay > 10)
             assert.truthy(report.failed > 0)
         end)
 
@@ -106,6 +108,27 @@ describe("twilio_sms.sim.scenarios", function()
         end)
     end)
 
+    -- Both ways in which an answer gets lost, together.
+    it("lose the share of replies that was asked for", function()
+        for share, most in pairs { [0.5] = 0.06, [1] = 0.001 } do
+            local opts = { share = share, from_s = 0, until_s = 10 }
+            local made = script.new(scenarios.lost_replies(opts), random.new(7))
+            local lost = { drop_after = 0, cut_after = 0 }
+            for _ = 1, 2000 do
+                local rule = made:decide("send", {})
+                if rule then
+                    lost[rule.action] = lost[rule.action] + 1
+                end
+            end
+            for action, count in pairs(lost) do
+                local differs = math.abs(count / 2000 - share / 2)
+                assert.truthy(differs < 0.03, ("%s of %.1f: %d"):format(action, share, count))
+            end
+            local differs = math.abs((lost.drop_after + lost.cut_after) / 2000 - share)
+            assert.truthy(differs < most, ("share %.1f is %.3f off"):format(share, differs))
+        end
+    end)
+
     it("run the same each time", function()
         local opts = { messages = 60, seconds = 120, seed = 5 }
         local once = scenarios.run("callback_storm", opts)
@@ -133,9 +156,9 @@ describe("twilio_sms.sim.scenarios", function()
     end)
 
     it("are scripts, called or not", function()
-        for _, script in ipairs { scenarios.lost_replies, scenarios.lost_replies {},
+        for _, given in ipairs { scenarios.lost_replies, scenarios.lost_replies {},
             scenarios.lost_replies { share = 1 } } do
-            local truth = world.new { script = script }
+            local truth = world.new { script = given }
             assert.is_nil(truth:messages({})[1])
             truth:close()
         end
@@ -144,7 +167,16 @@ describe("twilio_sms.sim.scenarios", function()
     it("tell what is wrong with what they are given", function()
         for text, wanted in pairs {
             ['scenarios.run("brown_uot")'] = "no scenario is called 'brown_uot'; did you mean 'brown_out'?",
-            ['scenarios.run("run")'] = "no scenario is called 'run'",
+            ['scenarios.run("run")'] = "no scenario is called 'run'; there are brown_out, flapping, ",
+            ["scenarios.lost_reply {}"] = "is called 'lost_reply'; did you mean 'lost_replies'?",
+            ["scenarios.outage {}"] = "no scenario is called 'outage'; there are brown_out, flapping, ",
+            ["scenarios.lost_replies { share = 50 }"] = "option 'share' must be more than 0 and at most 1",
+            ["scenarios.throttle_storm { retry_after = 1.5 }"] = "'retry_after' must be a whole number",
+            ["scenarios.brown_out { delay_ms = 1e9 }"] = "a whole number, at most 86400000",
+            ['scenarios.run("brown_out", { share = 0.3 })'] =
+                "'share' is an option of the scenario: it belongs into options = { share = ... }",
+            ['scenarios.run("brown_out", { options = { share = 50 } })'] = "option 'share' must be more",
+            ['scenarios.run("brown_out", { client = { form = "+1" } })'] = "form",
             ["scenarios.run()"] = "no scenario is called 'nil'",
             ['scenarios.run("brown_out", { message = 5 })'] = "did you mean 'messages'?",
             ['scenarios.run("brown_out", { messages = 0 })'] = "'messages' must be a whole number from 1",

@@ -191,7 +191,7 @@ describe("twilio_sms.sim.script", function()
 
     it("refuses rules that mean nothing", function()
         for _, case in ipairs {
-            { "x", "rule 1 of the script: is no table" },
+            { "x", "rule 1 of the script: must be a table, as { on = " },
             { {}, "rule 1 of the script: does not say what happens: it has no action" },
             { { action = "explode" }, "unknown action 'explode'" },
             { { action = "drop_befor" }, "unknown action 'drop_befor'; did you mean 'drop_before'?" },
@@ -206,8 +206,9 @@ describe("twilio_sms.sim.script", function()
             { { action = "html", times = 0 / 0 }, "'times' must be a whole number, 0 or more" },
             { { action = "html", after = math.huge }, "'after' must be a whole number, 0 or more" },
             { { action = "html", probability = 30 }, "'probability' must be a number from 0 to 1" },
-            { { action = "status", status = 5030 }, "'status' must be a whole number from 100 to 599" },
-            { { action = "delay", delay_ms = -1 }, "'delay_ms' must be a number from 0 to 86400000" },
+            { { action = "status", status = 5030 }, "'status' must be a whole number from 400 to 599" },
+            { { action = "html", status = 200 }, "'status' must be a whole number from 400 to 599" },
+            { { action = "delay", delay_ms = -1 }, "'delay_ms' must be a whole number from 0 to 86400000" },
             { { action = "html", body = "%" }, "'body' is no Lua pattern: '%'" },
             { { action = "html", from_s = 5, until_s = 5 }, "'until_s' must be after 'from_s'" },
             { { action = "drop_after", how = "gently" }, "'how' is 'reset' or 'close'" },

@@ -3,11 +3,11 @@ local script = require "twilio_sms.sim.script"
 local script_words = require "twilio_sms.sim.script_words"
 
 local function rules_of(define)
-    return (script_words.read(define, 1))
+    return (script_words.read(define))
 end
 
 local function actions_of(define)
-    return (select(2, script_words.read(define, 1)))
+    return (select(2, script_words.read(define)))
 end
 
 -- What happens to requests one after another.
@@ -107,7 +107,18 @@ describe("twilio_sms.sim.script_words", function()
             ["s.betwen()"] = "a script has no word 'betwen'; did you mean 'between'?",
             ['s.on("sned")'] = "unknown operation 'sned'; did you mean 'send'?",
             ['s.on("send", { too = 1 })'] = "unknown key 'too'; did you mean 'to'?",
-            ['s.on("send", "+1")'] = "must be a table, not a string",
+            ['s.on("send", "+1")'] = "which requests is said by a table, not a string",
+            ['s:on("send")'] = 'on takes a point, as in s.on("send"); actions take a colon',
+            ["s:between(60, 120, print)"] = "between takes a point, as in s.between(60, 120, f)",
+            ["s:at(60, print)"] = "at takes a point",
+            ["s:every(60, print)"] = "every takes a point",
+            ['s.on("send").hang()'] = 'actions take a colon, as in s.on("send"):hang(...)',
+            ['s.on("send").fail(503)'] = "actions take a colon",
+            ['s.on("send"):hang().with(0.5)'] = "actions take a colon",
+            ['s.on("send").sequence { 503 }'] = "actions take a colon",
+            ['s.on("send"):fail(200)'] = "'status' must be a whole number from 400 to 599",
+            ['s.on("send"):times(1)'] = "rule 1 of the script: does not say what happens",
+            ['s.on("send"):sequence({ 503 }):times(1)'] = "'times' means nothing with a sequence",
             ['s.on("send"):fial(503)'] = "a rule has no word 'fial'; did you mean 'fail'?",
             ['s.on("send"):status(503)'] = "a rule has no word 'status'",
             ['s.on("send"):fail()'] = "action 'status' needs a status",
@@ -123,9 +134,9 @@ describe("twilio_sms.sim.script_words", function()
             ['s.on("send"):sequence { 503, "drop" }'] = "step 2: unknown action 'drop'",
             ['s.on("send"):sequence { true }'] = "a step is a status, the name of an action or a table",
             ["s.between(120, 60, print)"] = "between ends before it begins",
-            ["s.between(60, 120)"] = "between takes a function, not a nil",
+            ["s.between(60, 120)"] = "between takes a function, not nil",
             ["s.at(-1, print)"] = "at takes seconds since the start, 0 or more",
-            ["s.at(1)"] = "at takes a function, not a nil",
+            ["s.at(1)"] = "at takes a function, not nil",
             ["s.every(0, print)"] = "every takes more than 0 seconds",
         } do
             local define = assert(load("local s = ...\n\n" .. text, "=outage"))
@@ -147,8 +158,9 @@ describe("twilio_sms.sim.script_words", function()
                 script.new(case[1], random.new(1))
             end)
             assert.is_false(ok)
+            local line = debug.getinfo(case[1], "S").linedefined
             assert.truthy(why:find(case[2], 1, true), why)
-            assert.truthy(why:find("sim_script_words_spec", 1, true), why)
+            assert.truthy(why:find(("sim_script_words_spec.lua:%d: rule"):format(line), 1, true), why)
         end
     end)
 end)

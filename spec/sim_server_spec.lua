@@ -122,6 +122,8 @@ describe("twilio_sms.sim.server", function()
             { { script = { { action = "explode" } } }, "unknown action 'explode'" },
             { { script = function(s) s.at(1, print) end }, "works in a world only" },
             { { speed = -1 }, "'speed' must be from 0" },
+            { { seed = 1e300 }, "'seed' must be a whole number" },
+            { { seed = 0.5 }, "'seed' must be a whole number" },
             { { speed = 0 / 0 }, "'speed' must be from 0" },
             { { start = -1 }, "'start' must be Unix seconds" },
             { { proxy = false, proxy_port = 1 }, "proxy is false" },

@@ -46,6 +46,16 @@ describe("twilio_sms.sim.webhook_url", function()
         assert.equal("100 15000 15000 1 ct", overrides "#rc=9&ct=100")
     end)
 
+    it("knows where a webhook can be sent", function()
+        for url, is_good in pairs {
+            ["https://a.example/x"] = true, ["http://localhost:1"] = true, ["HTTPS://a"] = true,
+            ["ftp://a.example/"] = false, ["/sms"] = false, ["a.example"] = false, ["https://"] = false,
+            ["https:///x"] = false, [""] = false, [" https://a"] = false, ["https:// a"] = false,
+        } do
+            assert.equal(is_good, webhook_url.is_absolute(url), url)
+        end
+    end)
+
     it("resolves references", function()
         for reference, expected in pairs {
             ["http://b.example/x"] = "http://b.example/x", ["//b.example/x"] = "https://b.example/x",

@@ -83,7 +83,7 @@ describe("smart encoding", function()
 
     it("raises for what is no string", function()
         assert.has_error(function() smart_encoding.apply(5) end, "apply takes a string, not a number")
-        assert.has_error(function() smart_encoding.apply() end, "apply takes a string, not a nil")
+        assert.has_error(function() smart_encoding.apply() end, "apply takes a string, not nil")
         assert.has_error(function() smart_encoding.segments(5) end)
     end)
 

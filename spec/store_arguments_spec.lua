@@ -56,7 +56,7 @@ describe("twilio_sms.store_arguments", function()
             return function() store:write { { space = "s", key = "k" }, changes } end
         end
         for text, f in pairs {
-            ["'space' must be a string, not a nil"] = function() store:read() end,
+            ["'space' must be a string, not nil"] = function() store:read() end,
             ["'space' must have 1 to 64 bytes"] = function() store:read(("s"):rep(65), "k") end,
             ["'key' must have 1 to 512 bytes"] = function() store:read("s", "") end,
             ["a list of changes expected"] = function() store:write { space = "s", key = "k" } end,

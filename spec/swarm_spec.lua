@@ -104,3 +104,24 @@ describe("a failing run", function()
         assert.is_true(accepts >= 2)
     end)
 end)
+
+describe("tests/simulate.lua", function()
+    it("says in one line which argument makes no sense", function()
+        local lua = jit and "luajit" or "lua5.4" -- luacheck: ignore 113
+        for text, wanted in pairs {
+            ["SEED=x"] = "SEED must be a whole number from 1",
+            ["SEED=0"] = "SEED must be a whole number from 1",
+            ["SEEDS=abc"] = "SEEDS must be a whole number from 1",
+            ["SEEDS=0"] = "SEEDS must be a whole number from 1",
+            ["SEEDS=-3"] = "SEEDS must be a whole number from 1",
+            ["SEEDS=1.5"] = "SEEDS must be a whole number from 1",
+            ["SEED=1 LAG_MS=-1"] = "LAG_MS must be a whole number from 0",
+            ["SEDE=1"] = "unknown argument 'SEDE=1'",
+        } do
+            local pipe = io.popen(("%s tests/simulate.lua %s 2>&1; echo $?"):format(lua, text))
+            local printed = pipe:read "*a"
+            pipe:close()
+            assert.are.equal(wanted .. "\n2\n", printed)
+        end
+    end)
+end)

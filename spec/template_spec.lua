@@ -98,7 +98,7 @@ describe("a template", function()
 
     it("raises for misuse", function()
         local one = assert(template.new "{{a}}")
-        check_raises("at the caller: new takes a text, not a nil", function() template.new() end)
+        check_raises("at the caller: new takes a text, not nil", function() template.new() end)
         check_raises("at the caller: unknown option 'limit'; did you mean 'limits'?",
             function() template.new("", { limit = {} }) end)
         check_raises("at the caller: option 'limits' must be a table, not a number",

@@ -121,6 +121,20 @@ expected messages { to = "+15558675311" }: none, but there were: 1:
                 "expected messages {}: not 2, but there were: 2:")
         end)
 
+        it("says first what the test has to say", function()
+            local world = world_with { { ANNA, "one" } }
+            for _, fails in ipairs {
+                function() assert.sent({ to = BERT }, "Bert was forgotten") end,
+                function() assert.not_sent({ to = ANNA }, "Bert was forgotten") end,
+                function() assert.sent(world, { to = BERT }, "Bert was forgotten") end,
+                function() assert.sent_times(2, { to = ANNA }, "Bert was forgotten") end,
+                function() assert.sent_times(world, 2, { to = ANNA }, "Bert was forgotten") end,
+            } do
+                assert_has(failure_of(fails), "Bert was forgotten\nexpected messages ")
+            end
+            assert.sent({ to = ANNA }, "not to be seen")
+        end)
+
         it("says that nothing was sent at all", function()
             world_with()
             assert_has(failure_of(function() assert.sent { body = testing.matching "x%d" } end),
@@ -179,7 +193,12 @@ expected messages { to = "+15558675311" }: none, but there were: 1:
             ['assert.sent("+1")'] = "a message is described by a table",
             ["assert.sent { too = 1 }"] = "messages have no 'too'; did you mean 'to'?",
             ["assert.not_sent { too = 1 }"] = "messages have no 'too'; did you mean 'to'?",
-            ["assert.sent { to = {} }"] = "'to' must be a value or testing.matching(...), not a table",
+            ["assert.sent { to = {} }"] = "'to' must be a string or testing.matching(...), not a table",
+            ["assert.not_sent { to = 155 }"] = "'to' must be a string or testing.matching(...), not a number",
+            ['assert.not_sent { segments = "1" }'] = "'segments' must be a number, not a string",
+            ['assert.not_sent { error_code = "30007" }'] = "'error_code' must be a number, not a string",
+            ['assert.not_sent { segments = testing.matching "1" }'] = "'segments' must be a number",
+            ['assert.not_sent { status = "deliverd" }'] = "'deliverd'; did you mean 'delivered'?",
             ["assert.sent_times({}, 2)"] = "sent_times takes a whole number and a description",
             ["assert.sent_times(0.5, {})"] = "sent_times takes a whole number and a description",
             ["assert.sent_times(1)"] = "a message is described by a table",

@@ -385,7 +385,7 @@ describe("a tracker", function()
             { "silent_s", function() track.new { account_sid = "AC1", silent_s = 0 } end },
             { "must have the method 'read'", function() track.new { account_sid = "AC1", store = {} } end },
             { "'store' must have", function() track.new { account_sid = "AC1", store = true } end },
-            { "not a nil", function() tracker:sent() end },
+            { "not nil", function() tracker:sent() end },
             { "unknown option", function() tracker:sent(message(1, "queued"), { name = "x" }) end },
             { "name of a batch", function() tracker:sent(message(1, "queued"), { batch = "a/b" }) end },
             { "name of a batch", function() tracker:batch("") end },

@@ -182,6 +182,39 @@ describe("faults in a world", function()
         assert.equal("app#3", events[2].client)
     end)
 
+    it("let it start again twice, each time with a name of its own", function()
+        world = sms.sim.new {}
+        local client = worlds.client(world, { name = "app" })
+        worlds.client(world, { name = "app#3" })
+        local again, third = sms.assert(world:restart(client)), sms.assert(world:restart(client))
+        again:send { to = PERSON, body = "Hello" }
+        third:send { to = PERSON, body = "Hello" }
+        assert.same({ "app#2", "app#4" }, worlds.field(world:messages(), "client"))
+    end)
+
+    it("let a process die in one of its hooks, and when its result is there", function()
+        world = sms.sim.new {}
+        local client, other, went_on = worlds.client(world), worlds.client(world, { name = "other" }), false
+        client:hook("check", function()
+            world:crash(client)
+            return true
+        end)
+        world:observe(function(event)
+            if event.kind == "result" and event.client == "other" then
+                world:crash(other)
+            end
+        end)
+        for _, each in ipairs { client, other } do
+            world:spawn(function()
+                each:send { to = PERSON, body = "Hello" }
+                went_on = true
+            end)
+        end
+        world:run(60)
+        assert.is_false(went_on)
+        assert.same({ "other" }, worlds.field(world:messages(), "client"))
+    end)
+
     it("leave the other processes of a shared region able to go on", function()
         world = sms.sim.new {}
         local opts = {

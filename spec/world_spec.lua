@@ -1,3 +1,4 @@
+local properties = require "twilio_sms.sim.properties"
 local sms = require "twilio_sms"
 local worlds = require "worlds"
 
@@ -213,6 +214,101 @@ describe("a world", function()
         world:close()
     end)
 
+    it("tells when it has ended what happened in it", function()
+        world = sms.sim.new {}
+        sms.assert(worlds.client(world):send { to = PERSON, body = "Hello" })
+        world:run(5)
+        local sid, digest, now_ms = world:messages()[1].sid, world:digest(), world:now_ms()
+        world:close()
+        assert.equal(sid, world:messages({ to = PERSON })[1].sid)
+        assert.same({ 1, {}, digest, now_ms }, { world:stats().accepted, world:webhooks(), world:digest(),
+            world:now_ms() })
+        assert.truthy(#world:log_lines() > 5)
+        assert.equal(1767225600 + now_ms / 1000, world:time())
+        for _, name in ipairs { "client", "inbound", "after", "fault", "observe", "webhook", "store" } do
+            assert.has_error(function() world[name](world) end, "the world is closed")
+        end
+    end)
+
+    it("goes on when a client is closed", function()
+        world = sms.sim.new {}
+        local client = worlds.client(world)
+        sms.assert(client:send { to = PERSON, body = "Hello" })
+        client:close()
+        world:run(5)
+        world:jump_clock(5)
+        world:run(5)
+        local other, err = worlds.client(world), nil
+        world:spawn(function()
+            err = select(2, other:send { to = PERSON, body = "Hello" })
+        end)
+        world:after(0.02, function() other:close() end)
+        world:run(5)
+        assert.equal("TemporarilyUnavailable", err.kind)
+    end)
+
+    it("goes on when a hook closes its client, or the world is closed in it", function()
+        world = sms.sim.new {}
+        local client, err = worlds.client(world), nil
+        client:hook("check", function()
+            client:close()
+            return true
+        end)
+        world:spawn(function()
+            err = select(2, client:send { to = PERSON, body = "Hello" })
+        end)
+        world:run(5)
+        assert.equal("TemporarilyUnavailable", err.kind)
+        local other, ended = worlds.client(world), nil
+        world:spawn(function()
+            ended = select(2, other:send { to = PERSON, body = "Hello" })
+        end)
+        world:after(0.02, function() world:close() end)
+        world:run(5)
+        assert.equal("TemporarilyUnavailable", ended.kind)
+        world = sms.sim.new {}
+        local third = worlds.client(world)
+        world:after(0.02, function() world:close() end)
+        ended = select(2, third:send { to = PERSON, body = "Hello" })
+        assert.equal("TemporarilyUnavailable", ended.kind)
+    end)
+
+    it("gives each client a name of its own", function()
+        world = sms.sim.new {}
+        worlds.client(world, { name = "client2" })
+        local events = worlds.events(world, "submit")
+        sms.assert(worlds.client(world):send { to = PERSON, body = "Hello" })
+        assert.equal("client3", events[1].client)
+    end)
+
+    it("tells the properties how long a call may take", function()
+        world = sms.sim.new {}
+        local watcher = properties.watch(world)
+        local client = sms.assert(world:client { from = NUMBER, rate = { per_number = 0.5 } })
+        local list = {}
+        for i = 1, 40 do -- longer than the time of a call that nobody gives more
+            list[i] = { to = PERSON, body = "No. " .. i }
+        end
+        for _, _, err in client:send_many(list) do
+            assert.is_nil(err)
+        end
+        watcher:finish()
+        assert.same({}, watcher:violations())
+    end)
+
+    it("takes time in whole milliseconds only", function()
+        for _, rule in ipairs {
+            { on = "send", action = "delay", delay_ms = 0.5 },
+            { on = "send", action = "slow", slow_ms = 10.5 },
+            { on = "send", action = "status", status = 503, retry_after = 1.5 },
+        } do
+            assert.has_error(function() sms.sim.new { script = { rule } } end)
+        end
+        for _, delay in ipairs { 0.5, { 1, 2.5 } } do
+            assert.has_error(function() sms.sim.new { carrier = { send_ms = delay } } end)
+        end
+    end)
+
     it("blames who misuses it", function()
         world = sms.sim.new {}
         local function refuses(pattern, f)
@@ -228,10 +324,39 @@ describe("a world", function()
         refuses("no option 'auth_token'", function() world:client { auth_token = "x" } end)
         refuses("call this with a colon", function() world.run(1) end)
         refuses("run takes seconds", function() world:run(-1) end)
+        for _, name in ipairs { "messages", "stats", "webhooks", "digest", "log_lines" } do
+            refuses(("as in world:%s"):format(name), function() world[name]() end)
+        end
+        refuses("option 'account_sid' must be AC and 32 hex digits", function()
+            sms.sim.new { account_sid = "AC1" }
+        end)
+        refuses("option 'max_concurrency' must be a whole number, 1 or more", function()
+            sms.sim.new { max_concurrency = 0 }
+        end)
+        for _, name in ipairs { "inbound_url", "fallback_url" } do
+            refuses(("option '%s' must be a URL with http:// or https://"):format(name), function()
+                sms.sim.new { [name] = "app.test/sms" }
+            end)
+        end
+        local function f() end
+        refuses("60 is before the world began (1767225600); world:after(60, f) counts from now", function()
+            world:at(60, f)
+        end)
+        refuses("at takes a function, not nil", function() world:at(1767225600) end)
+        refuses("before 1970", function() world:jump_clock(-1767225601) end)
+        world:jump_clock(-1767225600)
         refuses("a client of this world", function() world:crash {} end)
+        local foreign = sms.assert(sms.new {
+            account_sid = "AC" .. ("0"):rep(32), auth_token = ("0"):rep(32), from = NUMBER,
+            driver = sms.driver.sim(world),
+        })
+        refuses("clients of world:client{...}", function() world:restart(foreign) end)
         refuses("a handler is a function", function() world:webhook("https://x.test", 1) end)
         refuses("unknown option 'too'", function() world:messages { too = PERSON } end)
         refuses("no action", function() world:fault { on = "send" } end)
+        refuses('a rule is a table, as { on = "send", action = "hang" }, not a function', function()
+            world:fault(f)
+        end)
         local client = worlds.client(world, { name = "one" })
         refuses("no other client has", function() world:client { name = "one" } end)
         assert.is_table(client)
@@ -239,5 +364,15 @@ describe("a world", function()
             refuses("time passes already", function() world:run(1) end)
         end)
         world:run(1)
+    end)
+
+    it("says so when somebody never waits for a moment", function()
+        world = sms.sim.new {}
+        world:spawn(function()
+            while true do
+                sms.loop.sleep(0)
+            end
+        end)
+        assert.error_matches(function() world:run(1) end, "time stands still at 0 ms")
     end)
 end)

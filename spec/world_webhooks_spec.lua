@@ -194,9 +194,26 @@ describe("webhooks in a world", function()
     end)
 
     it("cannot be asked of a URL that is none", function()
-        world = sms.sim.new { inbound_url = "app.test/sms" }
+        world = sms.sim.new { inbound_url = URL }
+        world:webhook(URL, function()
+            return '<Response><Redirect>ftp://app.test/sms</Redirect></Response>'
+        end)
         world:inbound(PERSON, NUMBER, "Hi")
         world:run(5)
         assert.equal(1, world:stats().webhooks.failed)
+        local function nothing() end
+        for _, case in ipairs {
+            { "/sms", nothing, "'/sms' is no URL with http:// or https://" },
+            { "app.test/sms", nothing, "is no URL" }, { "ftp://app.test/", nothing, "is no URL" },
+            { "https:///sms", nothing, "is no URL" }, { 5, nothing, "a URL and a handler" },
+            { URL, nil, "false means nobody" }, { URL, {}, "has the method 'handle'" },
+        } do
+            local ok, why = pcall(function()
+                world:webhook(case[1], case[2])
+            end)
+            assert.is_false(ok)
+            assert.truthy(why:find(case[3], 1, true) and why:find "^[^:]*world_webhooks_spec", why)
+        end
+        world:webhook(URL, false)
     end)
 end)

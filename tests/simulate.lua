@@ -1,4 +1,4 @@
--- Random hours under the eyes of all properties (docs/simulate.md).
+-- Random hours under the eyes of all properties (docs/rehearsing.md).
 --
 --     lua tests/simulate.lua SEEDS=2000 [FIRST=1]      on all cores, and a sample on both Luas
 --     lua tests/simulate.lua SEED=7 [WITHOUT=crash,hang] [CLIENTS=1] [MESSAGES=20] [LAG_MS=9000] [LOG=1]
@@ -19,19 +19,38 @@ local SHRUNK_MOST = 3
 local LUAS = { "lua5.4", "luajit" }
 local THIS_LUA = jit and "luajit" or "lua5.4" -- luacheck: ignore 113
 
+local function complain(why)
+    io.stderr:write(why, "\n")
+    os.exit(2)
+end
+
+-- The least whole number that each may be; false for what is no number.
+local ARGUMENTS = {
+    SEEDS = 1, SEED = 1, FIRST = 1, STEP = 1, WITHOUT = false, CLIENTS = 1, MESSAGES = 1, LAG_MS = 0,
+    LOG = false, UNTIL = false, PART = false,
+}
+local DIGITS_MOST = 12
+
+local function check_number(name, text)
+    local least = ARGUMENTS[name]
+    if not (text:find "^%d+$" and #text <= DIGITS_MOST and tonumber(text) >= least) then
+        complain(("%s must be a whole number from %d"):format(name, least))
+    end
+end
+
 local function read_arguments(given)
-    local known = {
-        SEEDS = true, SEED = true, FIRST = true, STEP = true, WITHOUT = true, CLIENTS = true, MESSAGES = true,
-        LAG_MS = true, LOG = true, UNTIL = true, PART = true,
-    }
     local out = {}
     for _, text in ipairs(given) do
         local name, value = text:match "^([%u_]+)=(.*)$"
-        if not known[name] then
-            io.stderr:write(("unknown argument '%s'\n"):format(text))
-            os.exit(2)
+        if ARGUMENTS[name] == nil then
+            complain(("unknown argument '%s'"):format(text))
         end
         out[name] = value ~= "" and value or nil
+    end
+    for name, text in pairs(out) do
+        if ARGUMENTS[name] and out.PART ~= "digests" then -- for that SEEDS is a list
+            check_number(name, text)
+        end
     end
     return out
 end

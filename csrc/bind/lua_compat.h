@@ -47,6 +47,12 @@ static inline void tsms__lua_pin(lua_State *L, int index)
 
 #endif
 
+/* What stands before the name of a value's type in a message: "not nil", "not a string". */
+static inline const char *tsms__lua_article(lua_State *L, int index)
+{
+    return lua_isnoneornil(L, index) ? "" : "a ";
+}
+
 /* A new metatable with a methods table as __index and its name as __name (which 5.1 does not set).
  * Leaves the metatable on the stack. */
 static inline void tsms__lua_class(lua_State *L, const char *name, const luaL_Reg *methods,

@@ -26,7 +26,8 @@ static tsms_str check_text(lua_State *L, int arg, const char *name)
 {
     tsms_str text;
     if (lua_type(L, arg) != LUA_TSTRING) {
-        luaL_error(L, "%s must be a string, not a %s", name, luaL_typename(L, arg));
+        luaL_error(L, "%s must be a string, not %s%s", name, tsms__lua_article(L, arg),
+                   luaL_typename(L, arg));
     }
     text.ptr = lua_tolstring(L, arg, &text.len);
     return text;

@@ -48,7 +48,8 @@ static int store_close(lua_State *L)
 static tsms_str check_bytes(lua_State *L, int index, const char *name, size_t least, size_t most)
 {
     if (lua_type(L, index) != LUA_TSTRING) {
-        luaL_error(L, "'%s' must be a string, not a %s", name, luaL_typename(L, index));
+        luaL_error(L, "'%s' must be a string, not %s%s", name, tsms__lua_article(L, index),
+                   luaL_typename(L, index));
     }
     tsms_str bytes;
     bytes.ptr = lua_tolstring(L, index, &bytes.len);
@@ -78,7 +79,8 @@ static tsms_str check_space(lua_State *L, int index)
 static void check_names(lua_State *L, int index, const char *what, const char *const *names)
 {
     if (!lua_istable(L, index)) {
-        luaL_error(L, "%s must be a table, not a %s", what, luaL_typename(L, index));
+        luaL_error(L, "%s must be a table, not %s%s", what, tsms__lua_article(L, index),
+                   luaL_typename(L, index));
     }
     lua_pushnil(L);
     while (lua_next(L, index) != 0) {
@@ -265,7 +267,8 @@ static tsms_str write_record(lua_State *L, store_handle *self)
     tsms_error err;
     size_t before = self->json.len;
     if (!lua_istable(L, -1)) {
-        luaL_error(L, "'record' must be a table, not a %s", luaL_typename(L, -1));
+        luaL_error(L, "'record' must be a table, not %s%s", tsms__lua_article(L, -1),
+                   luaL_typename(L, -1));
     }
     if (!tsms__lua_json_write(L, -1, "record", &self->json, before + MOST_RECORD, &err)) {
         luaL_error(L, "%s", err.message);

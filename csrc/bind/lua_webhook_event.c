@@ -90,7 +90,8 @@ static bool read_headers(lua_State *L, int arg, tsms__lua_webhook_request *out)
         return true;
     }
     if (!lua_istable(L, table)) {
-        luaL_error(L, "request.headers must be a table, not a %s", luaL_typename(L, table));
+        luaL_error(L, "request.headers must be a table, not %s%s", tsms__lua_article(L, table),
+                   luaL_typename(L, table));
     }
     return lua_rawlen(L, table) > 0 ? read_header_list(L, table, out)
                                     : read_header_map(L, table, out);

@@ -1,6 +1,7 @@
 --- Many calls at once, streamed: at most `concurrency` are under way, whatever the length of the input.
 local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -112,7 +113,8 @@ end
 
 --- An error for an item that is no table of fields.
 function M.bad_item(item)
-    return core.error("InvalidRequest", "each item must be a table, not a " .. type(item), "not_sent")
+    return core.error("InvalidRequest", "each item must be a table, not " .. options.kind_of(item),
+        "not_sent")
 end
 
 return M

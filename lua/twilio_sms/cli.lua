@@ -1,7 +1,8 @@
 --- The command `twilio-sms`: finds out which of its commands is meant, and lets that do its work.
 --
 -- Each command is a module of its own below `twilio_sms.cli`, with `name`, `about` (a sentence), `define`,
--- which tells the parser of its options, and `run`, which gets them and answers the exit status.
+-- which tells the parser of its options, `TAKES_VALUE`, a set of those that take one, and `run`, which gets
+-- them and answers the exit status.
 local argparse = require "argparse"
 local core = require "twilio_sms.core"
 local options = require "twilio_sms.options"
@@ -42,6 +43,23 @@ local function check_command(arguments, commands)
     end
 end
 
+-- What follows an option that takes a value is its value, also when it begins with a minus sign, as -1 does:
+-- argparse would take that for another option, but not "--speed=-1".
+local function join_values(arguments, command)
+    local out, i = {}, 1
+    while i <= #arguments do
+        local name, value = arguments[i], arguments[i + 1]
+        if command.TAKES_VALUE[name] and value and value:find "^%-[^%-]" then
+            out[#out + 1] = name .. "=" .. value
+            i = i + 2
+        else
+            out[#out + 1] = name
+            i = i + 1
+        end
+    end
+    return out
+end
+
 local function complain(arguments, commands, why)
     local command = commands[arguments[1]] and arguments[1] .. " " or ""
     io.stderr:write("twilio-sms: ", why, "\n", "`twilio-sms ", command, "--help` shows what there is.\n")
@@ -57,7 +75,8 @@ function M.main(arguments)
     if why then
         return complain(arguments, commands, why)
     end
-    local ok, given = parser:pparse(arguments)
+    local command = commands[arguments[1]]
+    local ok, given = parser:pparse(command and join_values(arguments, command) or arguments)
     if not ok then
         return complain(arguments, commands, given)
     elseif given.version then

@@ -62,7 +62,7 @@ end
 
 local function check_fields(fields, what)
     if type(fields) ~= "table" then
-        error(("%s takes a table, not a %s"):format(what, type(fields)), 3)
+        error(("%s takes a table, not %s"):format(what, options.kind_of(fields)), 3)
     end
     return copy(fields)
 end
@@ -290,7 +290,7 @@ function Client:hook(name, f)
     if name ~= "check" then
         error("unknown hook '" .. tostring(name) .. "'; there is 'check'", 2)
     elseif type(f) ~= "function" then
-        error("a hook is a function, not a " .. type(f), 2)
+        error("a hook is a function, not " .. options.kind_of(f), 2)
     end
     d:hook(f)
 end

@@ -1,5 +1,6 @@
 --- Messages from content templates, which Twilio keeps: their fields, with the values as JSON.
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -106,7 +107,7 @@ end
 -- values that Twilio would refuse
 function M.new(content_sid, variables)
     if type(content_sid) ~= "string" then
-        error("content takes a content SID, not a " .. type(content_sid), 2)
+        error("content takes a content SID, not " .. options.kind_of(content_sid), 2)
     end
     local kind = type(variables)
     if kind ~= "nil" and kind ~= "table" and kind ~= "string" then

@@ -17,11 +17,6 @@ M.is = core.is_error
 M.new = core.error
 
 --- Like assert, for Lua versions whose own refuses errors that are tables (PUC 5.1).
-function M.assert(value, err, ...)
-    if not value then
-        error(err == nil and "assertion failed!" or err, 0)
-    end
-    return value, err, ...
-end
+M.assert = core.assert
 
 return M

@@ -7,6 +7,7 @@
 --     print(message.sid, message.status)
 local client = require "twilio_sms.client"
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
 
 local M = {
     _VERSION = core.version,
@@ -43,7 +44,7 @@ setmetatable(M, {
 -- @treturn table|nil encoding, segments, units, per_segment, characters, first_ucs2 (a byte position)
 function M.segments(text, opts)
     if opts ~= nil and type(opts) ~= "table" then
-        error("options must be a table, not a " .. type(opts), 2)
+        error("options must be a table, not " .. options.kind_of(opts), 2)
     elseif opts and opts.smart_encoded then
         return require("twilio_sms.smart_encoding").segments(text)
     end
@@ -57,7 +58,7 @@ function M.new(opts)
     if opts == M then
         error("call this with a dot, as in sms.new{...}", 2)
     elseif type(opts) ~= "table" then
-        error("new{ account_sid=..., auth_token=... } takes a table, not a " .. type(opts), 2)
+        error("new{ account_sid=..., auth_token=... } takes a table, not " .. options.kind_of(opts), 2)
     end
     return client.new(opts)
 end
@@ -68,7 +69,7 @@ function M.from_env(opts)
     if opts == M then
         error("call this with a dot, as in sms.from_env()", 2)
     elseif opts ~= nil and type(opts) ~= "table" then
-        error("from_env takes a table or nothing, not a " .. type(opts), 2)
+        error("from_env takes a table or nothing, not " .. options.kind_of(opts), 2)
     end
     return client.new(opts or {}, true)
 end

@@ -96,7 +96,7 @@ local function check_list(name, list, level)
     end
     for _, item in ipairs(list) do
         if type(item) ~= "string" then
-            error(("option '%s' must hold strings, not a %s"):format(name, type(item)), level + 1)
+            error(("option '%s' must hold strings, not %s"):format(name, options.kind_of(item)), level + 1)
         end
     end
     return list
@@ -194,7 +194,7 @@ local default = M.classifier()
 -- @treturn string|nil the word or phrase, in capitals
 function M.classify(text, opts)
     if type(text) ~= "string" then
-        error("classify takes a text, not a " .. type(text), 2)
+        error("classify takes a text, not " .. options.kind_of(text), 2)
     end
     local classifier = default
     if opts ~= nil then

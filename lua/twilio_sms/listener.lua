@@ -159,7 +159,7 @@ end
 local function split(opts, level)
     local server_opts, own, receiver_opts = {}, {}, {}
     if type(opts) ~= "table" then
-        error("serve{ port=..., on_message=... } takes a table, not a " .. type(opts), level + 1)
+        error("serve{ port=..., on_message=... } takes a table, not " .. options.kind_of(opts), level + 1)
     end
     for name, value in pairs(opts) do
         if SERVER_OPTIONS[name] then

@@ -46,6 +46,11 @@ function M.hint(name, known)
     return meant and ("; did you mean '%s'?"):format(meant) or ""
 end
 
+--- The kind of a value as it stands in a message: "nil", "a string".
+function M.kind_of(value)
+    return value == nil and "nil" or "a " .. type(value)
+end
+
 --- Raises for a name that is no option.
 -- @param name what was given
 -- @tparam table known a table with the names as its keys
@@ -61,14 +66,14 @@ function M.check(given, known, level)
     if given == nil then
         return {}
     elseif type(given) ~= "table" then
-        error("options must be a table, not a " .. type(given), level + 1)
+        error("options must be a table, not " .. M.kind_of(given), level + 1)
     end
     for name, value in pairs(given) do
         local wanted = known[name]
         if not wanted then
             M.refuse_unknown(name, known, level + 1)
         elseif wanted ~= "any" and type(value) ~= wanted then
-            error(("option '%s' must be a %s, not a %s"):format(name, wanted, type(value)), level + 1)
+            error(("option '%s' must be a %s, not %s"):format(name, wanted, M.kind_of(value)), level + 1)
         end
     end
     return given

@@ -26,7 +26,7 @@ local class = { __index = Ledger, __name = "twilio_sms.optout" }
 
 local function check_text(name, value)
     if type(value) ~= "string" then
-        error(("%s must be a string, not a %s"):format(name, type(value)), 3)
+        error(("%s must be a string, not %s"):format(name, options.kind_of(value)), 3)
     end
 end
 
@@ -37,7 +37,7 @@ end
 
 local function check_table(what, value)
     if type(value) ~= "table" then
-        error(("%s takes a table, not a %s"):format(what, type(value)), 3)
+        error(("%s takes a table, not %s"):format(what, options.kind_of(value)), 3)
     end
 end
 
@@ -281,7 +281,7 @@ local IMPORT_OPTIONS = { all_or_nothing = "boolean" }
 --   store nil, the error, and what was done until then
 function Ledger:import(source, format, opts)
     if type(source) ~= "string" and type(source) ~= "function" then
-        error("import takes a text or a function, not a " .. type(source), 2)
+        error("import takes a text or a function, not " .. options.kind_of(source), 2)
     end
     check_format(format)
     opts = check_options(opts, IMPORT_OPTIONS)
@@ -295,7 +295,7 @@ end
 function Ledger:export(format, write_text)
     check_format(format)
     if type(write_text) ~= "function" then
-        error("export takes a function that writes, not a " .. type(write_text), 2)
+        error("export takes a function that writes, not " .. options.kind_of(write_text), 2)
     end
     return transfer.export(self.store, self.account, format, write_text)
 end

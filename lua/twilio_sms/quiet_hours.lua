@@ -105,7 +105,7 @@ end
 function Quiet:wait_ms(number, unix_s)
     options.check_self(self, class, "quiet:wait_ms(number)", 2)
     if type(number) ~= "string" then
-        error("number must be a string, not a " .. type(number), 2)
+        error("number must be a string, not " .. options.kind_of(number), 2)
     end
     local now = unix_s or self.clock()
     local names = self.zone(number:match "%+%d+$" or number) or self.default

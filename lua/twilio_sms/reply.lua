@@ -1,5 +1,6 @@
 --- The answer to one webhook: what the handler adds to it, but for messages to somebody who opted out.
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -46,7 +47,7 @@ function Reply:message(message)
     if type(message) == "string" then
         message = { body = message }
     elseif type(message) ~= "table" then
-        error("a message is a text or a table, not a " .. type(message), 2)
+        error("a message is a text or a table, not " .. options.kind_of(message), 2)
     end
     local copy = {}
     for name, value in pairs(message) do
@@ -62,7 +63,7 @@ end
 function Reply:redirect(url, method)
     check_self(self)
     if type(url) ~= "string" then
-        error("a redirect needs a URL (a string), not a " .. type(url), 2)
+        error("a redirect needs a URL (a string), not " .. options.kind_of(url), 2)
     end
     return add(self, { redirect = url, method = method })
 end

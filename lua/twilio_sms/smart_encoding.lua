@@ -3,6 +3,7 @@
 -- Each code point is looked at alone, so the parts of a text may be replaced one by one.
 local core = require "twilio_sms.core"
 local map = require "twilio_sms.smart_encoding_map"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -36,7 +37,7 @@ local CHARACTER = "[^\128-\191][\128-\191]*"
 -- @treturn number how many characters were replaced
 function M.apply(text)
     if type(text) ~= "string" then
-        error("apply takes a string, not a " .. type(text), 2)
+        error("apply takes a string, not " .. options.kind_of(text), 2)
     end
     local count = 0
     if text:find(CANDIDATE) then

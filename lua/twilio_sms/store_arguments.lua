@@ -18,7 +18,7 @@ local EXACT_MOST = 2 ^ 53
 
 local function check_bytes(value, name, least, most, level)
     if type(value) ~= "string" then
-        error(("'%s' must be a string, not a %s"):format(name, type(value)), level + 1)
+        error(("'%s' must be a string, not %s"):format(name, options.kind_of(value)), level + 1)
     elseif #value < least or #value > most then
         error(("'%s' must have %d to %d bytes"):format(name, least, most), level + 1)
     end
@@ -40,7 +40,7 @@ end
 
 local function check_names(given, what, known, level)
     if type(given) ~= "table" then
-        error(("%s must be a table, not a %s"):format(what, type(given)), level + 1)
+        error(("%s must be a table, not %s"):format(what, options.kind_of(given)), level + 1)
     end
     for name in pairs(given) do
         if not known[name] then
@@ -52,7 +52,7 @@ end
 
 local function text_of(record, level)
     if type(record) ~= "table" then
-        error(("'record' must be a table, not a %s"):format(type(record)), level + 1)
+        error(("'record' must be a table, not %s"):format(options.kind_of(record)), level + 1)
     end
     local text, err = core.json_encode(record)
     if not text then

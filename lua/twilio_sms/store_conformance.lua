@@ -4,6 +4,7 @@
 --
 -- It needs no test framework: each failure is a table with the name of a check and what went wrong.
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -216,8 +217,8 @@ check("prefix, after and limit", function(store)
     for _, key in ipairs { "a", "ab", "abc", "b", "b/1", "b/2", "b0", "c" } do
         put(store, "s", key)
     end
-    local function list(options)
-        return table.concat(keys_of(store:list("s", options)), " ")
+    local function list(which)
+        return table.concat(keys_of(store:list("s", which)), " ")
     end
     expect("b b/1 b/2 b0", list { prefix = "b" }, "prefix b")
     expect("b/1 b/2", list { prefix = "b/" }, "prefix b/")
@@ -356,7 +357,7 @@ end)
 -- @treturn number how many checks there were
 function M.run(open)
     if type(open) ~= "function" then
-        error("run takes a function that opens an empty store, not a " .. type(open), 2)
+        error("run takes a function that opens an empty store, not " .. options.kind_of(open), 2)
     end
     local failures = {}
     for _, one in ipairs(CHECKS) do

@@ -186,7 +186,7 @@ end
 function Template:render(vars)
     options.check_self(self, class, "template:render{...}", 2)
     if vars ~= nil and type(vars) ~= "table" then
-        error("render takes a table of values, not a " .. type(vars), 2)
+        error("render takes a table of values, not " .. options.kind_of(vars), 2)
     end
     vars = vars or {}
     for name in pairs(vars) do
@@ -213,7 +213,7 @@ end
 function Template:segments(vars)
     options.check_self(self, class, "template:segments{...}", 2)
     if vars ~= nil and type(vars) ~= "table" then
-        error("segments takes a table of values, not a " .. type(vars), 2)
+        error("segments takes a table of values, not " .. options.kind_of(vars), 2)
     end
     local text, err = self:render(vars)
     if not text then
@@ -266,7 +266,7 @@ end
 function Template:check(limits)
     options.check_self(self, class, "template:check{...}", 2)
     if limits ~= nil and type(limits) ~= "table" then
-        error("check takes a table of limits, not a " .. type(limits), 2)
+        error("check takes a table of limits, not " .. options.kind_of(limits), 2)
     end
     local all, err = read_limits(self, limits, self.limits, 2)
     if not all then
@@ -338,7 +338,7 @@ end
 -- default for a variable that it does not have
 function M.new(source, opts)
     if type(source) ~= "string" then
-        error("new takes a text, not a " .. type(source), 2)
+        error("new takes a text, not " .. options.kind_of(source), 2)
     end
     opts = options.check(opts, KNOWN, 2)
     local good, err = check_text("the text", source)

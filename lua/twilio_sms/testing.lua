@@ -155,12 +155,17 @@ end
 
 -- ---- Busted --------------------------------------------------------------------------------------
 
--- `not` only turns the answer around, but the text is another one too.
-local function assertion_of(positive, negative)
+-- `not` only turns the answer around, but the text is another one too. What follows the arguments is the
+-- caller's own text for a failure, as for every assertion.
+local function assertion_of(count, positive, negative)
     return function(state, arguments, level)
         local is_positive = state.mod
         local check_it = is_positive and positive or negative
         local ok, text = check_it(level + 1, arguments[1], arguments[2], arguments[3])
+        local own_text = arguments[count + 1 + (is_world(arguments[1]) and 1 or 0)]
+        if text and own_text ~= nil then
+            text = ("%s\n%s"):format(tostring(own_text), text)
+        end
         arguments[1], arguments.n, arguments.nofmt = text, 1, { true } -- what is said, as it is
         return (ok == true) == is_positive
     end
@@ -172,8 +177,8 @@ end
 function M.install(busted)
     local luassert, texts = require "luassert", require "say"
     for name, check_one in pairs {
-        sent = assertion_of(check_sent, check_not_sent),
-        sent_times = assertion_of(check_sent_times, check_not_sent_times),
+        sent = assertion_of(1, check_sent, check_not_sent),
+        sent_times = assertion_of(2, check_sent_times, check_not_sent_times),
     } do
         local key = "assertion." .. name
         texts:set(key, "%s")

@@ -4,8 +4,12 @@ local options = require "twilio_sms.options"
 local M = {}
 
 local FIELDS = {
-    to = true, from = true, body = true, service = true, status = true, error_code = true,
-    segments = true, client = true, sid = true,
+    to = "string", from = "string", body = "string", service = "string", status = "string",
+    error_code = "number", segments = "number", client = "string", sid = "string",
+}
+local STATUSES = {
+    accepted = true, scheduled = true, queued = true, sending = true, sent = true, delivered = true,
+    undelivered = true, failed = true, canceled = true,
 }
 -- In the order in which they are told.
 local ORDER = { "to", "from", "service", "body", "status", "error_code", "segments", "client", "sid" }
@@ -24,11 +28,25 @@ end
 -- @tparam number level as for error
 function M.matching(pattern, level)
     if type(pattern) ~= "string" then
-        error("matching takes a Lua pattern, not a " .. type(pattern), level + 1)
+        error("matching takes a Lua pattern, not " .. options.kind_of(pattern), level + 1)
     elseif not pcall(string.find, "", pattern) then
         error(("matching takes a Lua pattern, which '%s' is not"):format(pattern), level + 1)
     end
     return setmetatable({ pattern = pattern }, pattern_class)
+end
+
+-- What is wrong with a value. One of another type would fit no message, and that no such message was sent
+-- would prove nothing.
+local function value_error(name, value)
+    local wanted = FIELDS[name]
+    if name == "status" and type(value) == "string" and not STATUSES[value] then
+        return ("there is no status '%s'%s"):format(value, options.hint(value, STATUSES))
+    elseif type(value) == wanted or wanted == "string" and getmetatable(value) == pattern_class then
+        return nil
+    elseif wanted == "number" then
+        return ("'%s' must be a number, not %s"):format(name, options.kind_of(value))
+    end
+    return ("'%s' must be a string or testing.matching(...), not %s"):format(name, options.kind_of(value))
 end
 
 --- Raises for what is no description.
@@ -39,12 +57,13 @@ function M.check(wanted, level)
         error("a message is described by a table: { to = \"+1...\", body = \"...\" }", level + 1)
     end
     for name, value in pairs(wanted) do
-        local kind = type(value)
         if not FIELDS[name] then
             local hint = options.hint(name, FIELDS)
             error(("messages have no '%s'%s"):format(tostring(name), hint), level + 1)
-        elseif kind ~= "string" and kind ~= "number" and getmetatable(value) ~= pattern_class then
-            error(("'%s' must be a value or testing.matching(...), not a %s"):format(name, kind), level + 1)
+        end
+        local why = value_error(name, value)
+        if why then
+            error(why, level + 1)
         end
     end
 end

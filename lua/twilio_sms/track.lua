@@ -145,7 +145,7 @@ local TIME_MOST_S = 253402300799 -- the year 9999
 function Tracker:sent(message, opts)
     options.check_self(self, class, "tracker:sent(message)", 2)
     if type(message) ~= "table" then
-        error("sent takes a message, not a " .. type(message), 2)
+        error("sent takes a message, not " .. options.kind_of(message), 2)
     end
     opts = options.check(opts, SENT_OPTIONS, 2)
     if opts.batch then
@@ -171,9 +171,9 @@ end
 function Tracker:update(report, source)
     options.check_self(self, class, "tracker:update(event)", 2)
     if type(report) ~= "table" then
-        error("update takes an event or a message, not a " .. type(report), 2)
+        error("update takes an event or a message, not " .. options.kind_of(report), 2)
     elseif source ~= nil and type(source) ~= "string" then
-        error("source must be a string, not a " .. type(source), 2)
+        error("source must be a string, not " .. options.kind_of(source), 2)
     end
     return merge(self, report, source or report.message_sid and "callback" or "poll")
 end

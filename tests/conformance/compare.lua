@@ -169,6 +169,20 @@ end
 
 -- ---- The whole -----------------------------------------------------------------------------------
 
+-- How many of the fields belong to which of the two comparisons, if there were two.
+local function shares_of(client, first)
+    if not first then
+        return ""
+    end
+    local expected_fields, expected_different = 0, 0
+    for _, counts in pairs(client.counts) do
+        expected_fields = expected_fields + counts.fields
+        expected_different = expected_different + counts.different
+    end
+    return (" (%d and %d with what must come, %d and %d with %s)"):format(expected_fields, expected_different,
+        client.between.fields, client.between.different, first.name)
+end
+
 local total = 0
 for i, client in ipairs(clients) do
     run(client, i > 1 and clients[1])
@@ -177,8 +191,8 @@ for i, client in ipairs(clients) do
         fields, different = fields + counts.fields, different + counts.different
     end
     total = total + fields
-    print(("%s: %d steps, %d fields compared, %d differ for a known reason"):format(client.name, #steps,
-        fields, different))
+    print(("%s: %d steps, %d fields compared, %d differ for a known reason%s"):format(client.name, #steps,
+        fields, different, shares_of(client, i > 1 and clients[1])))
 end
 for _, difference in ipairs(differences.list) do
     if not difference.seen then

@@ -11,35 +11,48 @@ local M = {
     about = "Simulate Twilio on this machine: its API over https, its webhooks, its faults.",
 }
 
-local function number(text)
-    local value = tonumber(text)
-    return value, not value and ("'%s' is no number"):format(text) or nil
+local NUMBER = { pattern = "^%-?%d*%.?%d+$", what = "number" }
+local WHOLE = { pattern = "^%-?%d+$", what = "whole number" }
+
+-- Name, what its value is called (nothing for a flag), what it says, and the sort of number that it takes.
+local OPTIONS = {
+    { "--port", "<port>", "Where to listen; 0 lets the system choose.", WHOLE },
+    { "--proxy-port", "<port>", "Where its CONNECT proxy listens; 0 lets the system choose.", WHOLE },
+    { "--ca-file", "<file>", "Where the certificate goes that clients must trust. "
+        .. "Default: a file that is removed at the end." },
+    { "--seed", "<number>", "What chance begins with.", WHOLE },
+    { "--speed", "<number>", "How many seconds pass there in one second here; 0 stops the clock.", NUMBER },
+    { "--scenario", "<name>", "What goes wrong: the name of a scenario." },
+    { "--inbound-url", "<url>", "Where messages of persons are told of." },
+    { "--webhook-ca-file", "<file>", "The CA certificates that webhooks trust. Default: the system's." },
+    { "--realistic", nil, "Delays, queues and failures as real carriers have them." },
+    { "--max-concurrency", "<number>", "More requests than so many at once are answered with 429.", WHOLE },
+    { "--json", nil, "Say where it is in one line of JSON." },
+    { "--until-eof", nil, "End with standard input, too." },
+}
+
+--- The options that take a value, as keys.
+M.TAKES_VALUE = {}
+for _, option in ipairs(OPTIONS) do
+    M.TAKES_VALUE[option[1]] = option[2] ~= nil or nil
 end
 
-local function whole(text)
-    local value = text:find "^%d+$" and tonumber(text)
-    return value or nil, not value and ("'%s' is no whole number"):format(text) or nil
+local function reader_of(name, sort)
+    return function(text)
+        local value = text:find(sort.pattern) and tonumber(text)
+        return value or nil, not value and ("option '%s': '%s' is no %s"):format(name, text, sort.what) or nil
+    end
 end
 
 --- Tells the parser of the options.
 function M.define(command)
-    command:option("--port", "Where to listen; 0 lets the system choose."):argname "<port>":convert(whole)
-    command:option("--proxy-port", "Where its CONNECT proxy listens; 0 lets the system choose.")
-        :argname "<port>":convert(whole)
-    command:option("--ca-file", "Where the certificate goes that clients must trust. "
-        .. "Default: a file that is removed at the end."):argname "<file>"
-    command:option("--seed", "What chance begins with."):argname "<number>":convert(whole)
-    command:option("--speed", "How many seconds pass there in one second here; 0 stops the clock.")
-        :argname "<number>":convert(number)
-    command:option("--scenario", "What goes wrong: the name of a scenario."):argname "<name>"
-    command:option("--inbound-url", "Where messages of persons are told of."):argname "<url>"
-    command:option("--webhook-ca-file", "The CA certificates that webhooks trust. Default: the system's.")
-        :argname "<file>"
-    command:flag("--realistic", "Delays, queues and failures as real carriers have them.")
-    command:option("--max-concurrency", "More requests than so many at once are answered with 429.")
-        :argname "<number>":convert(whole)
-    command:flag("--json", "Say where it is in one line of JSON.")
-    command:flag("--until-eof", "End with standard input, too.")
+    for _, option in ipairs(OPTIONS) do
+        local name, value, about, sort = option[1], option[2], option[3], option[4]
+        local made = value and command:option(name, about):argname(value) or command:flag(name, about)
+        if sort then
+            made:convert(reader_of(name, sort))
+        end
+    end
 end
 
 local function scenario_of(name)
@@ -72,7 +85,13 @@ local function why_not(opts)
     if ok and opts.script then
         ok, why = pcall(server_parts.script, opts.script, 1, 0, 1)
     end
-    return not ok and tostring(why):gsub("^[^:]*%.lua:%d+: ", "") or nil
+    if ok then
+        return nil
+    end
+    why = tostring(why):gsub("^[^:]*%.lua:%d+: ", "")
+    return (why:gsub("option '([%l_]+)'", function(name)
+        return ("option '--%s'"):format(name:gsub("_", "-"))
+    end))
 end
 
 -- A word for the shell.
@@ -92,7 +111,7 @@ local function say_exports(sim)
     -- Twilio's library for Node reads the second one only.
     print(("  export HTTPS_PROXY=%s HTTP_PROXY=%s NO_PROXY=localhost,127.0.0.1"):format(proxy, proxy))
     print(("  export NODE_EXTRA_CA_CERTS=%s REQUESTS_CA_BUNDLE=%s"):format(ca_file, ca_file))
-    print(("\nWhat it can be asked is below %s/_sim (docs/simulator.md). Ctrl-C ends it."):format(sim:url()))
+    print(("\nGET %s/_sim lists what it can be asked (docs/simulator.md). Ctrl-C ends it."):format(sim:url()))
 end
 
 local function say_json(sim)

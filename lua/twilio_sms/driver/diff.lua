@@ -25,7 +25,7 @@ local OPTIONS = {
 -- @treturn table a driver
 function M.new(path, inner, opts)
     if type(path) ~= "string" then
-        error("diff(path, driver): the path must be a string, not a " .. type(path), 2)
+        error("diff(path, driver): the path must be a string, not " .. options.kind_of(path), 2)
     elseif type(inner) ~= "table" or type(inner.open) ~= "function" then
         error("the second argument must be a driver, as in diff(path, sms.driver.curl())", 2)
     end

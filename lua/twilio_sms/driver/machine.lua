@@ -14,6 +14,7 @@
 -- * pollfd(), if it has a descriptor that becomes readable when there is something to do.
 -- * due_ms(), if it knows when it will have something to do: a monotonic moment, or nil.
 local core = require "twilio_sms.core"
+local options = require "twilio_sms.options"
 
 local M = {}
 
@@ -207,7 +208,7 @@ end
 -- @tparam function make_transport answers the transport of one client
 function M.new(make_transport)
     if type(make_transport) ~= "function" then
-        error("machine takes a function that answers a transport, not a " .. type(make_transport), 2)
+        error("machine takes a function that answers a transport, not " .. options.kind_of(make_transport), 2)
     end
     return setmetatable({ make_transport = make_transport }, driver_class)
 end

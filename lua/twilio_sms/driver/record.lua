@@ -33,7 +33,7 @@ end
 -- @treturn table a driver
 function M.new(path, inner, opts)
     if type(path) ~= "string" then
-        error("record(path, driver): the path must be a string, not a " .. type(path), 2)
+        error("record(path, driver): the path must be a string, not " .. options.kind_of(path), 2)
     end
     check_driver(inner, 2)
     opts = options.check(opts, OPTIONS, 2)

@@ -25,7 +25,7 @@ local OPTIONS = {
 -- @treturn table a driver
 function M.new(path, opts)
     if type(path) ~= "string" then
-        error("replay(path): the path must be a string, not a " .. type(path), 2)
+        error("replay(path): the path must be a string, not " .. options.kind_of(path), 2)
     end
     opts = options.check(opts, OPTIONS, 2)
     if opts.speed and opts.speed < 0 then

@@ -186,7 +186,7 @@ local LISTS = { MediaUrl = true, PersistentAction = true }
 -- Parameters by name. Those that may be repeated are lists; of the others the first one counts. An empty
 -- value is as good as none, except for the body, which is emptied that way.
 local function by_name(list)
-    local params = {}
+    local params = { To = nil, From = nil, Body = nil } -- so that most tables have their size
     for i = 1, #list, 2 do
         local name, value = list[i], list[i + 1]
         if LISTS[name] then
@@ -253,9 +253,11 @@ local function route(self, request)
         return nil, errors.new(20004)
     end
     local text = request.method == "POST" and request.body or request.query or ""
-    local list = core.form_decode(text, true)
-    local call = { path = request.path, list = list, params = by_name(list), tag = request.tag }
-    call.operation = methods[request.method]
+    local list = type(text) == "table" and text or core.form_decode(text, true)
+    local call = {
+        path = request.path, list = list, params = by_name(list), tag = request.tag,
+        operation = methods[request.method], message = nil, media = nil, media_place = nil,
+    }
     if type(call.operation) == "function" then
         call.operation = call.operation(call.params)
     end
@@ -278,7 +280,8 @@ local function perform(self, call)
     if not status then
         return failure(body)
     end
-    return { status = status, body = body }
+    -- Whoever sends it adds to it.
+    return { status = status, body = body, headers = nil, sent = nil }
 end
 
 local HTML_TYPE = { "Content-Type", "text/html" }
@@ -424,8 +427,9 @@ local function stats_json(self)
 end
 
 --- Answers a request.
--- @tparam table request method, path, query, authorization, body, tag (what a message is to remember of it;
--- optional), and concurrent: how many are under way, this one included
+-- @tparam table request method, path, query, authorization, body (a form; or a list of its names and values
+-- in turn), tag (what a message is to remember of it; optional), and concurrent: how many are under way, this
+-- one included
 -- @tparam number now_ms Unix milliseconds
 -- @treturn table the answer
 function Api:handle(request, now_ms)

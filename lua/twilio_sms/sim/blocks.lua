@@ -27,7 +27,7 @@ end
 
 -- Opt-outs hold for SMS, MMS and RCS alike (Twilio help, since 2026-03-16).
 local function person_of(address)
-    return (address:gsub("^rcs:", ""))
+    return address:sub(1, 4) == "rcs:" and address:sub(5) or address
 end
 
 local function is_short_code(number)

@@ -55,12 +55,42 @@ local function names_of(methods)
         names[#names + 1] = name
     end
     table.sort(names)
-    return table.concat(names, ", ")
+    return names
+end
+
+-- Everything that can be asked, as "GET /_sim/stats".
+local function list()
+    local lines = {}
+    for suffix, routes in pairs { [""] = control_routes.ROUTES, ["/<id>"] = control_routes.ITEMS } do
+        for path, methods in pairs(routes) do
+            for _, method in ipairs(names_of(methods)) do
+                lines[#lines + 1] = { path .. suffix, method }
+            end
+        end
+    end
+    table.sort(lines, function(a, b)
+        return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
+    end)
+    for i, line in ipairs(lines) do
+        lines[i] = line[2] .. " " .. line[1]
+    end
+    return { status = 200, headers = { { "Content-Type", "application/json" } }, body = json.list(lines) }
+end
+
+-- What a body is that is no form; nil when it is one, or empty.
+local function other_than_form(request)
+    local kind = (request.content_type or ""):lower():match "^[^;%s]*"
+    if request.body == "" then
+        return nil
+    elseif kind ~= "" and kind ~= "application/x-www-form-urlencoded" then
+        return kind
+    end
+    return request.body:find "^%s*[{%[]" and "JSON" or nil
 end
 
 --- Answers a request below /_sim, or nil when it is another one.
 -- @tparam table sim `twilio_sms.sim.server`
--- @tparam table request method, path, query, body, peer, host, origin, fetch_site
+-- @tparam table request method, path, query, body, peer, host, origin, fetch_site, content_type
 -- @treturn table|nil an answer; `when_quiet` wants it to wait until no webhook is under way
 function M.handle(sim, request)
     if request.path ~= "/_sim" and request.path:sub(1, 6) ~= "/_sim/" then
@@ -70,14 +100,22 @@ function M.handle(sim, request)
     if why then
         return refuse(403, why)
     end
+    if request.path:find "^/_sim/?$" and request.method == "GET" then
+        return list()
+    end
     local methods, id = find_route(request.path)
     if not methods then
-        return refuse(404, "nothing is here" .. options.hint(request.path, control_routes.ROUTES))
+        local hint = options.hint(request.path, control_routes.ROUTES)
+        return refuse(404, "nothing is here" .. (hint ~= "" and hint or "; GET /_sim lists what there is"))
     end
     local route = methods[request.method]
     if not route then
-        local allowed = names_of(methods)
+        local allowed = table.concat(names_of(methods), ", ")
         return refuse(405, "only " .. allowed, { { "Allow", allowed } })
+    end
+    local kind = other_than_form(request)
+    if kind then
+        return refuse(400, "takes a form, not " .. kind)
     end
     local answer, problem, status = route(sim, request, id)
     return answer or refuse(status or 400, problem)

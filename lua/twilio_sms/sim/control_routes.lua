@@ -7,6 +7,7 @@ local json = require "twilio_sms.sim.json"
 local options = require "twilio_sms.options"
 local script_rule = require "twilio_sms.sim.script_rule"
 local server_options = require "twilio_sms.sim.server_options"
+local webhook_url = require "twilio_sms.sim.webhook_url"
 
 local M = {}
 
@@ -51,6 +52,22 @@ local INBOUND = {
     OptOutType = "opt_out_type",
 }
 
+local OPT_OUT_TYPES = { STOP = true, START = true, HELP = true }
+
+local function why_not_inbound(opts)
+    if not opts.from or not opts.to or opts.from == "" or opts.to == "" then
+        return "From and To are required"
+    elseif opts.opt_out_type and not OPT_OUT_TYPES[opts.opt_out_type] then
+        return "OptOutType is STOP, START or HELP"
+    end
+    for _, text in ipairs { opts.from, opts.to, opts.body } do
+        if not core.segments(text) then -- it could not be told in JSON again
+            return "From, To and Body are UTF-8"
+        end
+    end
+end
+
+-- Answers nil and a sentence for what nobody could write.
 local function read_inbound(body)
     local opts = { params = {} }
     for _, pair in ipairs(core.form_decode(body)) do
@@ -63,6 +80,10 @@ local function read_inbound(body)
         else
             opts.params[name] = value
         end
+    end
+    local why = why_not_inbound(opts)
+    if why then
+        return nil, why
     end
     return opts
 end
@@ -110,9 +131,9 @@ end
 
 ROUTES["/_sim/inbound"] = {
     POST = function(sim, request)
-        local opts = read_inbound(request.body)
-        if not opts.from or not opts.to then
-            return nil, "From and To are required"
+        local opts, why = read_inbound(request.body)
+        if not opts then
+            return nil, why
         end
         local sid, is_told = sim:inbound(opts)
         local hint = not is_told and "nobody is told: there is no inbound_url" or nil
@@ -127,9 +148,12 @@ ROUTES["/_sim/inbound_url"] = {
             return nil, why
         elseif not fields.Url then
             return nil, "Url is required; an empty one stops the webhooks"
+        elseif fields.Url ~= "" and not webhook_url.is_absolute(fields.Url) then
+            return nil, "Url must be a URL with http:// or https://, or empty"
         end
         sim:set_inbound_url(fields.Url ~= "" and fields.Url or nil)
-        return answer(200, json.map { url = fields.Url })
+        local hint = fields.Url == "" and "nobody is told of messages from now on" or nil
+        return answer(200, json.map { url = fields.Url, message = hint })
     end,
 }
 
@@ -218,8 +242,11 @@ ROUTES["/_sim/advance"] = {
             return nil, why
         end
         local seconds = read_number(fields.Seconds, 0, server_options.ADVANCE_MOST_S)
-        if not seconds or seconds == 0 then
-            return nil, ("Seconds is required: more than 0, at most %d"):format(server_options.ADVANCE_MOST_S)
+        if not fields.Seconds then
+            return nil, "Seconds is required"
+        elseif not seconds or seconds == 0 then
+            return nil, ("Seconds must be a number, more than 0 and at most %d")
+                :format(server_options.ADVANCE_MOST_S)
         elseif fields.Wait and fields.Wait ~= "true" and fields.Wait ~= "false" then
             return nil, "Wait is true or false"
         end
@@ -273,7 +300,7 @@ ITEMS["/_sim/faults"] = {
     end,
 }
 
--- The options of a scenario, which are strings here.
+-- The options of a scenario, which are numbers, and strings here.
 local function read_options(scenario, fields)
     local opts = {}
     for name, text in pairs(fields) do
@@ -282,9 +309,9 @@ local function read_options(scenario, fields)
             return nil, ("%s has no option '%s'%s"):format(scenario.name, name,
                 options.hint(name, scenario.options))
         end
-        opts[name] = type(default) == "number" and tonumber(text) or text
-        if type(opts[name]) ~= type(default) then
-            return nil, ("'%s' must be a %s"):format(name, type(default))
+        opts[name] = read_number(text, 0, math.huge)
+        if not opts[name] then
+            return nil, ("'%s' must be a number"):format(name)
         end
     end
     return opts
@@ -316,7 +343,9 @@ ROUTES["/_sim/scenario"] = {
             return nil, why
         end
         local ok
-        ok, why = pcall(sim.play, sim, scenario(opts))
+        ok, why = pcall(function()
+            sim:play(scenario(opts), scenario.name)
+        end)
         if not ok then
             return nil, (tostring(why):gsub("^[^:]*%.lua:%d+: ", ""))
         end

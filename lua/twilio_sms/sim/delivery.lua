@@ -31,8 +31,8 @@ function M.check_delay(name, delay, level)
     local list = type(delay) == "table" and delay or { delay }
     local least = 0
     for _, ms in ipairs(list) do
-        if type(ms) ~= "number" or not (ms >= least and ms < math.huge) then
-            error(("%s must be milliseconds, or an ascending list of them"):format(name), level + 1)
+        if type(ms) ~= "number" or not (ms >= least and ms < math.huge) or ms % 1 ~= 0 then
+            error(("%s must be whole milliseconds, or an ascending list of them"):format(name), level + 1)
         end
         least = ms
     end

@@ -4,6 +4,9 @@
 -- together in Lua. That matters on LuaJIT, which interns each string by a hash of sixteen of its bytes: long
 -- texts of one shape all collide, and each new one is compared with all that were not collected yet.
 local cjson = require "cjson"
+local core = require "twilio_sms.core"
+
+local byte = string.byte
 
 local M = {}
 
@@ -12,12 +15,34 @@ local codec = cjson.new()
 --- Stands for null; a member that is nil is left out.
 M.null = {}
 
---- A text as it stands between quotes. Slashes may stay as they are, and URIs can be read then.
-function M.escape(text)
-    if text:find '[%c"\\]' then
-        return (codec.encode(text):sub(2, -2):gsub("\\/", "/"))
+local REPLACEMENT = "\239\191\189" -- U+FFFD
+
+-- Whether nothing in it needs an escape: no control character, quote or backslash. And whether it is ASCII.
+-- Byte by byte, because LuaJIT compiles no patterns.
+local function look_at(text)
+    local is_ascii = true
+    for i = 1, #text do
+        local c = byte(text, i)
+        if c < 32 or c == 34 or c == 92 or c == 127 then
+            return false, false
+        elseif c > 127 then
+            is_ascii = false
+        end
     end
-    return text
+    return true, is_ascii
+end
+
+--- A text as it stands between quotes. Slashes may stay as they are, and URIs can be read then. Of what is no
+-- UTF-8 the bytes beyond ASCII are replaced.
+function M.escape(text)
+    local is_plain, is_ascii = look_at(text)
+    if not is_ascii and not core.segments(text) then
+        text = text:gsub("[\128-\255]", REPLACEMENT)
+    end
+    if is_plain then
+        return text
+    end
+    return (codec.encode(text):sub(2, -2):gsub("\\/", "/"))
 end
 
 local function append(out, value)
@@ -46,7 +71,7 @@ function M.object(keys, values)
         local value = values[key]
         if value ~= nil then
             out[#out + 1] = out[1] and ',"' or '{"'
-            out[#out + 1] = key
+            out[#out + 1] = M.escape(key)
             out[#out + 1] = '":'
             append(out, value)
         end

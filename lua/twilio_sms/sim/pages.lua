@@ -6,6 +6,7 @@ local json = require "twilio_sms.sim.json"
 local M = {}
 
 local SIZE_DEFAULT, SIZE_MOST = 50, 1000
+local PAGE_MOST = 2147483647 -- times the size it is still a whole number
 local OF_PAGING = { Page = true, PageSize = true, PageToken = true }
 
 local function escape(text)
@@ -65,7 +66,7 @@ end
 -- @treturn[2] table an error
 function M.read(params, list)
     local size = count_of(params.PageSize, SIZE_DEFAULT, 1, SIZE_MOST)
-    local page = count_of(params.Page, 0, 0, math.huge)
+    local page = count_of(params.Page, 0, 0, PAGE_MOST)
     if not size then
         return nil, errors.new(20007)
     elseif not page then

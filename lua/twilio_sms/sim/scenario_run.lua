@@ -19,6 +19,16 @@ local OPTIONS = {
 }
 local DEFAULTS = { seed = 1, messages = 240, persons = 60, seconds = 240 }
 
+-- Those of the scenario have a table of their own.
+local function check_places(scenario, given, level)
+    for name in pairs(type(given) == "table" and given or {}) do
+        if not OPTIONS[name] and scenario.options[name] ~= nil then
+            error(("'%s' is an option of the scenario: it belongs into options = { %s = ... }")
+                :format(name, name), level + 1)
+        end
+    end
+end
+
 local function settings_of(given, level)
     given = options.check(given, OPTIONS, level + 1)
     local settings = {}
@@ -98,13 +108,14 @@ local function merged(base, more)
 end
 
 -- The program under test: sends, keeps the opt-out list, follows each message.
-local function app_of(world, settings)
+local function app_of(world, settings, level)
     local ledger = world:optout { store = world:store() }
     local tracker = world:track { store = world:store() }
     local own = { from = FROM, optout = ledger, track = tracker }
     local client, err = world:client(merged(own, settings.client))
     if not client then
-        error(tostring(err), 0)
+        world:close()
+        error(tostring(err), level + 1)
     end
     local function say_nothing() end -- forged webhooks are refused; the answers to them tell enough
     local receiver = world:receiver {
@@ -205,13 +216,14 @@ end
 -- @tparam number level as for error
 -- @treturn table the report
 function M.run(scenario, opts, level)
+    check_places(scenario, opts, level + 1)
     local settings = settings_of(opts, level + 1)
     local world = require("twilio_sms.sim.world").new {
-        seed = settings.seed, script = scenario(settings.options), log = settings.log,
+        seed = settings.seed, script = scenario:with(settings.options, level + 1), log = settings.log,
         inbound_url = URL,
     }
     local truth = watch(world)
-    local client, tracker = app_of(world, settings)
+    local client, tracker = app_of(world, settings, level + 1)
     local report = {
         scenario = scenario.name, messages = settings.messages, persons = settings.persons,
         sent = 0, failed = 0, failures = {}, ended = 0, last_ms = 0, sids = {},

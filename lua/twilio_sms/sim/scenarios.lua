@@ -9,7 +9,8 @@ local options = require "twilio_sms.options"
 
 local M = {}
 
-local class = { __name = "twilio_sms.sim.scenario" }
+local Scenario = {}
+local class = { __index = Scenario, __name = "twilio_sms.sim.scenario" }
 
 local function types_of(defaults)
     local types = {}
@@ -19,14 +20,29 @@ local function types_of(defaults)
     return types
 end
 
+-- Whole numbers, and the most of what rules take (`twilio_sms.sim.script_rule`).
+local WHOLE = { delay_ms = 86400000, slow_ms = 86400000, retry_after = 86400, every = math.huge }
+
+-- What is wrong with an option; nil when nothing is.
+local function why_not(name, number)
+    if name == "share" then
+        return not (number > 0 and number <= 1) and "must be more than 0 and at most 1" or nil
+    elseif not (number > 0 or number == 0 and name == "from_s") or number == math.huge then
+        return "must be more than 0"
+    elseif WHOLE[name] and (number % 1 ~= 0 or number > WHOLE[name]) then
+        local most = WHOLE[name] < math.huge and ("at most %d"):format(WHOLE[name]) or "more than 0"
+        return "must be a whole number, " .. most
+    end
+end
+
 local function with_defaults(self, given, level)
     given = options.check(given, types_of(self.options), level + 1)
     local opts = {}
     for name, value in pairs(self.options) do
         local number = given[name] == nil and value or given[name]
-        local is_good = number > 0 and number < math.huge or number == 0 and name == "from_s"
-        if not is_good then
-            error(("option '%s' must be more than 0"):format(name), level + 1)
+        local why = why_not(name, number)
+        if why then
+            error(("option '%s' %s"):format(name, why), level + 1)
         end
         opts[name] = number
     end
@@ -38,12 +54,19 @@ end
 
 --- The scenario as a script.
 -- @tparam[opt] table opts those of the scenario
+-- @tparam number level as for error
 -- @treturn function of the words
-function class.__call(self, opts)
-    opts = with_defaults(self, opts, 2)
+function Scenario:with(opts, level)
+    opts = with_defaults(self, opts, level + 1)
     return function(s)
         self.script(s, opts)
     end
+end
+
+--- The same, called: scenarios.brown_out { share = 0.3 }
+function class.__call(self, opts)
+    local script = self:with(opts, 2)
+    return script -- and no tail call, which would shift the blame
 end
 
 local list = {}
@@ -100,7 +123,8 @@ define("lost_replies", "Messages are accepted, and the connection breaks before 
     { share = 0.3 },
     function(s, opts)
         s.on("send"):drop_after():with(opts.share / 2)
-        s.on("send"):cut_after():with(opts.share / 2)
+        -- Asked only where the first one did not fire.
+        s.on("send"):cut_after():with(opts.share / 2 / (1 - opts.share / 2))
     end)
 
 -- ---- The way to the phone ------------------------------------------------------------------------
@@ -171,6 +195,19 @@ function M.names()
     return names
 end
 
+-- That there is no such scenario, and which there are.
+local function unknown(name)
+    local known = {}
+    for _, each in ipairs(list) do
+        known[each] = true
+    end
+    local hint = options.hint(name, known)
+    if hint == "" then
+        hint = "; there are " .. table.concat(list, ", ")
+    end
+    return ("no scenario is called '%s'%s"):format(tostring(name), hint)
+end
+
 --- Runs a scenario around a campaign, in a world (`twilio_sms.sim.scenario_run`).
 -- @tparam string name
 -- @tparam[opt] table opts
@@ -178,15 +215,15 @@ end
 function M.run(name, opts)
     local scenario = type(name) == "string" and rawget(M, name)
     if getmetatable(scenario) ~= class then
-        local known = {}
-        for _, each in ipairs(list) do
-            known[each] = true
-        end
-        error(("no scenario is called '%s'%s"):format(tostring(name), options.hint(name, known)), 2)
+        error(unknown(name), 2)
     end
     local run = require("twilio_sms.sim.scenario_run").run
     local report = run(scenario, opts, 2)
     return report
 end
 
-return M
+return setmetatable(M, {
+    __index = function(_, name)
+        error(unknown(name), 2)
+    end,
+})

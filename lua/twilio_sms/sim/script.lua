@@ -45,6 +45,7 @@
 --
 -- With `on = "delivery"` a rule is about messages on their way to the phone, and `action` "undelivered" or
 -- "failed" with a `code`.
+local options = require "twilio_sms.options"
 local random_numbers = require "twilio_sms.sim.random"
 local script_rule = require "twilio_sms.sim.script_rule"
 local script_words = require "twilio_sms.sim.script_words"
@@ -72,18 +73,18 @@ end
 -- @tparam number level as for error
 -- @treturn table rules; not yet checked
 -- @treturn table actions, a list of { at_s, f } and { every_s, from_s, until_s, f }
+-- @treturn table places, of rules that were written in words
 local function read(given, level)
     if is_scenario(given) then
         given = given()
     end
     if type(given) == "function" then
-        local rules, actions = script_words.read(given, level + 1)
-        return rules, actions -- and no tail call, which would shift the blame
+        return script_words.read(given)
     elseif type(given) ~= "table" then
-        error("a script is a list of rules or a function, not a " .. type(given), level + 1)
+        error("a script is a list of rules or a function, not " .. options.kind_of(given), level + 1)
     end
     check_list(given, level + 1)
-    return given, {}
+    return given, {}, {}
 end
 
 -- ---- Rules ---------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ end
 function M.new(given, random, level, opts)
     level = (level or 1) + 1
     opts = opts or {}
-    local rules, actions = read(given, level)
+    local rules, actions, places = read(given, level)
     local script = setmetatable({
         added = {},
         rules = {},
@@ -150,7 +151,8 @@ function M.new(given, random, level, opts)
     for i, rule in ipairs(rules) do
         local why = why_not(script, rule)
         if why then
-            error(("rule %d of the script: %s"):format(i, why), level)
+            why = ("%srule %d of the script: %s"):format(places[i] or "", i, why)
+            error(why, places[i] and 0 or level)
         end
         script.rules[i] = entry_of(script, rule, script.rules)
     end

@@ -66,9 +66,9 @@ local RANGES = {
     from_s = { 0, math.huge }, until_s = { 0, math.huge },
     after = { 0, math.huge, whole = true }, every = { 1, math.huge, whole = true },
     times = { 0, math.huge, whole = true }, probability = { 0, 1 },
-    status = { 100, 599, whole = true }, code = { 0, 99999999, whole = true },
-    retry_after = { 0, 86400 },
-    delay_ms = { 0, 86400000 }, slow_ms = { 0, 86400000 },
+    status = { 400, 599, whole = true }, code = { 0, 99999999, whole = true },
+    retry_after = { 0, 86400, whole = true },
+    delay_ms = { 0, 86400000, whole = true }, slow_ms = { 0, 86400000, whole = true },
 }
 
 local function range_error(key, value)
@@ -126,7 +126,7 @@ local function value_error(key, value)
     if not wanted then
         return unknown("key", key, KEYS)
     elseif type(value) ~= wanted then
-        return ("'%s' must be a %s, not a %s"):format(key, wanted, type(value))
+        return ("'%s' must be a %s, not %s"):format(key, wanted, options.kind_of(value))
     elseif RANGES[key] then
         return range_error(key, value)
     elseif key == "body" then
@@ -165,7 +165,7 @@ end
 -- @treturn string|nil a sentence; nil when it is in order
 function M.why_not(rule, is_part)
     if type(rule) ~= "table" then
-        return "is no table"
+        return "must be a table, as { on = \"send\", action = \"hang\" }, not " .. options.kind_of(rule)
     end
     for key, value in pairs(rule) do
         local err = value_error(key, value)

@@ -67,6 +67,10 @@ local function new_clock(opts)
     }
 end
 
+local function scenario_name(script)
+    return type(script) == "table" and type(script.script) == "function" and script.name or nil
+end
+
 -- Puts the account as it is at the start in place, and the clock back.
 local function begin(self, level)
     self.clock = new_clock(self.opts)
@@ -74,6 +78,7 @@ local function begin(self, level)
     for name, part in pairs(server_parts.make(self.opts, with, level + 1)) do
         self[name] = part
     end
+    self.scenario = scenario_name(self.opts.script)
     self.faults, self.last_fault = {}, 0
     self.traffic = traffic.new()
     self.late = timeline.new() -- answers that are still to be given
@@ -83,7 +88,12 @@ local function begin(self, level)
 end
 
 local function new_poster(self)
-    return core.poster { ca_file = self.opts.webhook_ca_file }
+    local path = self.opts.webhook_ca_file
+    local why = path and server_options.ca_file_error(path)
+    if why then
+        return nil, core.error("InvalidOption", why)
+    end
+    return core.poster { ca_file = path }
 end
 
 local function open_server(self)
@@ -183,6 +193,7 @@ local function read(self, request)
         host = request:header "Host",
         origin = request:header "Origin",
         fetch_site = request:header "Sec-Fetch-Site",
+        content_type = request:header "Content-Type",
         body = request:body(),
         peer = request:peer(),
         concurrent = self.waiting + 1,
@@ -393,11 +404,12 @@ end
 
 --- Lets a script decide from now on instead of all rules that were there. Its times count from now.
 -- @param given as for `new`
-function Sim:play(given)
+-- @tparam[opt] string name of the scenario that it comes from, for `stats`
+function Sim:play(given, name)
     options.check_self(self, class, "sim:play(script)", 2)
     local made = server_parts.script(given, self.opts.seed, self.clock:now_ms(), 2)
     server_parts.use_script(self, made)
-    self.faults = {}
+    self.faults, self.scenario = {}, name or scenario_name(given)
 end
 
 --- Makes everything as it was at the start: no messages, no opt-outs, no counts, the first time and the
@@ -430,9 +442,11 @@ function Sim:messages(filter)
     return server_messages.find(self.carrier, self.clock:now_ms(), filter or {})
 end
 
---- What really happened (`twilio_sms.sim.api`).
+--- What really happened (`twilio_sms.sim.api`), and the name of the scenario that is played.
 function Sim:stats()
-    return self.api:stats()
+    local stats = self.api:stats()
+    stats.scenario = self.scenario
+    return stats
 end
 
 --- What webhooks were sent and how they were answered (`twilio_sms.sim.webhooks`, log).

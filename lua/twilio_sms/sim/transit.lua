@@ -126,7 +126,7 @@ end
 -- What is due has a step, a function, and due_ms, when it is. The newest appointment is the one that holds.
 local function appoint(self, item, step, due_ms)
     item.step, item.due_ms = step, due_ms
-    self.timeline:add(due_ms, item)
+    self.timeline:push(due_ms, item)
 end
 
 local function fail(self, message, code, at_ms)

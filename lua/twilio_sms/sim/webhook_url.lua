@@ -41,6 +41,11 @@ local function without_userinfo(url)
     return scheme and scheme .. authority:gsub("^.*@", "") .. rest or url
 end
 
+--- Whether a webhook can be sent there: an absolute URL of http or https with a host.
+function M.is_absolute(url)
+    return url:find "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#%s]" ~= nil
+end
+
 --- Reads a URL. An override that is out of its range, or unknown, counts as not given.
 -- @tparam string url
 -- @treturn table request_url, signed_url, connect_timeout_ms, read_timeout_ms, total_timeout_ms (of all

@@ -14,6 +14,7 @@
 local client = require "twilio_sms.client"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
+local webhook_url = require "twilio_sms.sim.webhook_url"
 local world_engine = require "twilio_sms.sim.world_engine"
 local world_messages = require "twilio_sms.sim.world_messages"
 local world_options = require "twilio_sms.sim.world_options"
@@ -69,6 +70,12 @@ function M.new(opts)
 end
 
 -- Called from the methods themselves, so that misuse is raised at the line that calls the method.
+local function check_self(self, example)
+    if getmetatable(self) ~= class then
+        error("call this with a colon, as in " .. example, 3)
+    end
+end
+
 local function check_open(self, example)
     if getmetatable(self) ~= class then
         error("call this with a colon, as in " .. example, 3)
@@ -87,7 +94,7 @@ end
 
 local function check_function(what, f)
     if type(f) ~= "function" then
-        error(("%s takes a function, not a %s"):format(what, type(f)), 3)
+        error(("%s takes a function, not %s"):format(what, options.kind_of(f)), 3)
     end
 end
 
@@ -101,6 +108,16 @@ local function copy(t)
         out[name] = value
     end
     return out
+end
+
+-- The first name that nobody has, and its number; each number is above the one that is given.
+local function free_name(self, stem, number)
+    local name
+    repeat
+        number = number + 1
+        name = ("%s%d"):format(stem, number)
+    until not self.engine:find(name)
+    return name, number
 end
 
 local function new_process(self, name)
@@ -139,7 +156,7 @@ end
 function World:client(opts)
     check_open(self, "world:client{...}")
     if opts ~= nil and type(opts) ~= "table" then
-        error("client{...} takes a table, not a " .. type(opts), 2)
+        error("client{...} takes a table, not " .. options.kind_of(opts), 2)
     end
     local given = copy(opts or {})
     for _, name in ipairs(OWN) do
@@ -147,7 +164,7 @@ function World:client(opts)
             error(("a client of a world has no option '%s': the world is its own"):format(name), 2)
         end
     end
-    local name = given.name or ("client%d"):format(self.made + 1)
+    local name = given.name or free_name(self, "client", self.made)
     if type(name) ~= "string" or self.engine:find(name) then
         error("option 'name' must be a string that no other client has", 2)
     end
@@ -160,8 +177,8 @@ end
 -- @tparam[opt] string name which events call the client by
 function World:driver(name)
     check_open(self, "world:driver()")
+    local process = new_process(self, name or free_name(self, "client", self.made))
     self.made = self.made + 1
-    local process = new_process(self, name or ("client%d"):format(self.made))
     self.engine:add(process)
     return process:driver()
 end
@@ -191,9 +208,11 @@ end
 function World:restart(made)
     check_open(self, "world:restart(client)")
     local process = process_of(self, made)
+    if not process.given then
+        error("world:restart is for clients of world:client{...}", 2)
+    end
     self:crash(made)
-    local lives = process.lives + 1
-    local name = ("%s#%d"):format(process.given.name, lives)
+    local name, lives = free_name(self, process.given.name .. "#", process.lives)
     local again, err = start(self, process.given, name)
     if not again then
         return nil, err
@@ -256,8 +275,8 @@ function World:after(seconds, f)
     return world_plan.once(self.parts, self.schedule.mono_ms + check_seconds("after", seconds), f)
 end
 
---- Calls f() at a moment, by a clock that never jumps.
--- @param moment Unix seconds, or { after = seconds }
+--- Calls f() at a moment, by a clock that never jumps; at once, when it is past.
+-- @param moment Unix seconds, from the beginning of the world on; or { after = seconds }
 -- @treturn table a handle with stop()
 function World:at(moment, f)
     check_open(self, "world:at(unix, f)")
@@ -267,6 +286,10 @@ function World:at(moment, f)
         return world_plan.once(self.parts, self.schedule.mono_ms + after_ms, f)
     end
     local at_ms = check_seconds("at", moment) - self.schedule.start_ms
+    if at_ms < 0 then
+        error(("%.14g is before the world began (%d); world:after(%.14g, f) counts from now"):format(moment,
+            self.settings.start_s, moment), 2)
+    end
     return world_plan.once(self.parts, math.max(at_ms, self.schedule.mono_ms), f)
 end
 
@@ -290,6 +313,10 @@ function World:jump_clock(seconds)
         error("jump_clock takes seconds, a number", 2)
     end
     local jump_ms = math.floor(seconds * 1000 + 0.5)
+    local wall_ms = self.schedule:wall_ms() + jump_ms
+    if wall_ms < 0 or wall_ms > world_options.WHOLE_MOST * 1000 then
+        error("jump_clock would set the clock to before 1970, or too far ahead", 2)
+    end
     self.schedule.jumped_ms = self.schedule.jumped_ms + jump_ms
     self.engine:touch_all()
     self.parts.tell { kind = "clock_jump", seconds = jump_ms / 1000 }
@@ -336,8 +363,10 @@ function World:webhook(url, handler)
     local is_object = type(handler) == "table" and type(handler.handle) == "function"
     if type(url) ~= "string" then
         error("webhook takes a URL and a handler", 2)
-    elseif handler and type(handler) ~= "function" and not is_object then
-        error("a handler is a function, or has the method 'handle'", 2)
+    elseif not webhook_url.is_absolute(url) then
+        error(("'%s' is no URL with http:// or https://"):format(url), 2)
+    elseif handler ~= false and type(handler) ~= "function" and not is_object then
+        error("a handler is a function, or has the method 'handle'; false means nobody", 2)
     end
     local conversation = self.parts.conversation
     conversation.url = conversation.url or handler and url or nil
@@ -387,6 +416,9 @@ end
 -- @treturn table a handle with stop()
 function World:fault(rule)
     check_open(self, "world:fault{...}")
+    if type(rule) ~= "table" then
+        error("a rule is a table, as { on = \"send\", action = \"hang\" }, not " .. options.kind_of(rule), 2)
+    end
     local handle, why = self.parts.script:add(rule)
     if not handle then
         error("the rule: " .. why, 2)
@@ -401,7 +433,7 @@ end
 -- @treturn table a list of { sid, to, from, body, status, error_code, at (Unix seconds), direction, service,
 -- segments, client, call_id }
 function World:messages(filter)
-    check_open(self, "world:messages{...}")
+    check_self(self, "world:messages{...}")
     self.parts.carrier:advance(self.schedule:true_ms())
     local found = world_messages.find(self.parts.carrier, filter, 2)
     return found
@@ -416,26 +448,30 @@ end
 
 --- What really happened (`twilio_sms.sim.api`).
 function World:stats()
+    check_self(self, "world:stats()")
     self.parts.carrier:advance(self.schedule:true_ms())
     return self.parts.api:stats()
 end
 
 --- What webhooks were sent and how they were answered (`twilio_sms.sim.webhooks`, log).
 function World:webhooks()
+    check_self(self, "world:webhooks()")
     return self.parts.outbox:log()
 end
 
 --- What the log comes to so far: equal runs have equal digests.
 function World:digest()
+    check_self(self, "world:digest()")
     return self.parts.journal:digest()
 end
 
 --- The lines of the log, when they are kept.
 function World:log_lines()
+    check_self(self, "world:log_lines()")
     return self.parts.journal:lines()
 end
 
---- Ends everything that lives in it.
+--- Ends everything that lives in it. What really happened can still be asked.
 function World:close()
     if not self.closed then
         self.closed = true

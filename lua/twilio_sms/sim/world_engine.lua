@@ -19,6 +19,7 @@ function M.new(parts)
         processes = {}, -- in the order in which they were made
         touched = {}, count = 0, -- those that something has come for
         running = false,
+        turns = 0, -- since time has moved
     }, class)
 end
 
@@ -105,7 +106,7 @@ local function step_process(self, process)
         self.loop:step_drives()
     end
     process.wake_ms = process:due_ms()
-    if self.journal.is_on and not process.crashed then -- a hook may have let it crash
+    if self.journal.is_on and not process.crashed and not process.closed then -- a hook may have ended it
         process:tell_events()
     end
 end
@@ -172,8 +173,26 @@ local function next_ms(self)
     return due_ms
 end
 
+local TURNS_MOST = 200000 -- in one moment; a crowd needs a few hundred
+
+-- Goes on to a moment, which may be the present one, but not for ever.
+local function go_to(self, due_ms)
+    local schedule = self.schedule
+    if due_ms > schedule.mono_ms then
+        schedule.mono_ms, self.turns = due_ms, 0
+        return
+    end
+    self.turns = self.turns + 1
+    if self.turns > TURNS_MOST then
+        self.turns = 0
+        local why = "time stands still at %d ms: something goes on without ever waiting"
+        error(why:format(schedule.mono_ms), 0)
+    end
+end
+
 local function advance(self, until_ms, is_done)
     local schedule = self.schedule
+    self.turns = 0
     turn(self)
     while not (is_done and is_done()) do
         local due_ms = next_ms(self)
@@ -183,7 +202,7 @@ local function advance(self, until_ms, is_done)
             end
             return false
         end
-        schedule.mono_ms = math.max(schedule.mono_ms, due_ms)
+        go_to(self, due_ms)
         turn(self)
     end
     return true
@@ -214,7 +233,7 @@ function Engine:wait_for(process, until_ms)
     local taken = process.taken
     self:touch(process)
     return self:advance(until_ms or math.huge, function()
-        return process.taken ~= taken or process.crashed or process:has_news()
+        return process.taken ~= taken or process.crashed or process.closed or process:has_news()
     end)
 end
 

@@ -1,5 +1,6 @@
 --- What a world can be told when it is made.
 local options = require "twilio_sms.options"
+local webhook_url = require "twilio_sms.sim.webhook_url"
 
 local M = {
     ACCOUNT_SID = "AC" .. ("0"):rep(31) .. "1",
@@ -13,6 +14,8 @@ local OPTIONS = {
     inbound_url = "string", fallback_url = "string", webhook_method = "string",
 }
 
+local ACCOUNT_SID_BYTES = 34
+
 local START_S = 1767225600 -- 2026-01-01, 00:00 UTC
 local LATENCY_MS = { 20, 80 }
 
@@ -21,6 +24,20 @@ local function check_whole(name, value, least, level)
         error(("option '%s' must be a whole number, %d or more"):format(name, least), level + 1)
     end
     return value
+end
+
+local function check_account(sid, level)
+    if sid ~= nil and (#sid ~= ACCOUNT_SID_BYTES or not sid:find "^AC%x+$") then
+        error("option 'account_sid' must be AC and 32 hex digits", level + 1)
+    end
+    return sid
+end
+
+local function check_url(name, url, level)
+    if url ~= nil and not webhook_url.is_absolute(url) then
+        error(("option '%s' must be a URL with http:// or https://"):format(name), level + 1)
+    end
+    return url
 end
 
 local function check_latency(range, level)
@@ -55,11 +72,12 @@ function M.read(opts, level)
         latency_ms = check_latency(opts.latency_ms or LATENCY_MS, level + 1),
         log = check_log(opts.log, level + 1),
         carrier = opts.carrier or {},
-        account_sid = opts.account_sid or M.ACCOUNT_SID,
+        account_sid = check_account(opts.account_sid, level + 1) or M.ACCOUNT_SID,
         auth_token = opts.auth_token or M.AUTH_TOKEN,
-        max_concurrency = opts.max_concurrency,
-        inbound_url = opts.inbound_url,
-        fallback_url = opts.fallback_url,
+        max_concurrency = opts.max_concurrency
+            and check_whole("max_concurrency", opts.max_concurrency, 1, level + 1),
+        inbound_url = check_url("inbound_url", opts.inbound_url, level + 1),
+        fallback_url = check_url("fallback_url", opts.fallback_url, level + 1),
         webhook_method = check_method(opts.webhook_method, level + 1),
     }
 end

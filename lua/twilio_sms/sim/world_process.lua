@@ -67,7 +67,7 @@ function Process:submit(operation, fields)
     if id and self.journal.is_on then
         tell(self, {
             kind = "submit", call_id = id, operation = operation, to = fields.to, from = fields.from,
-            service = fields.messaging_service_sid, body = fields.body,
+            service = fields.messaging_service_sid, body = fields.body, timeout_ms = fields.timeout_ms,
         })
     end
     self.wire.touched(self)
@@ -113,6 +113,9 @@ function Process:result()
         self.taken = self.taken + 1
         if self.journal.is_on then
             tell_result(self, id, value, err)
+        end
+        if self.crashed then
+            return nil -- who has heard of it has let the process die before the program did
         end
     end
     return id, value, err
@@ -192,9 +195,10 @@ end
 --- Moves the client on. From outside of the running world time passes meanwhile, at most so long (-1: as
 -- long as it takes), until there is something for the client.
 function Process:step(timeout_ms)
-    if self.crashed or self.closed then
+    if self.crashed and not (self.engine.running and not loop.inside()) then
         check_alive(self)
-        return
+    elseif self.crashed or self.closed then
+        return -- also when the engine steps it, and one of its own hooks has let it crash
     end
     self.inner:turn()
     if timeout_ms == 0 or self:has_news() then

@@ -34,6 +34,11 @@ function Schedule:add(at_ms, item)
     return self.timeline:add(at_ms, item)
 end
 
+--- Adds an item that nobody takes out.
+function Schedule:push(at_ms, item)
+    self.timeline:push(at_ms, item)
+end
+
 --- Takes an item out; one that has fired is ignored.
 function Schedule:remove(handle)
     self.timeline:remove(handle)

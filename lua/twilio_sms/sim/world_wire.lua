@@ -132,7 +132,7 @@ local function arrive(flight)
     local at_ms
     at_ms, flight.transfer = travel(flight, answer, schedule.mono_ms)
     flight.fire = deliver
-    schedule:add(at_ms, flight)
+    schedule:push(at_ms, flight)
 end
 
 -- ---- Lines ---------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ local line_class = { __index = Line, __name = "twilio_sms.sim.world_wire.line" }
 -- @tparam string client its name
 function Wire:line(owner, client)
     return setmetatable({
-        wire = self, owner = owner, client = client, closed = false,
+        wire = self, owner = owner, client = client, closed = false, takes_forms_apart = true,
         ids = {}, transfers = {}, first = 1, last = 0, -- what has come back
     }, line_class)
 end
@@ -179,9 +179,9 @@ function Line:start(id, request)
     end
     local arrives_ms = now_ms + wire.latency()
     if arrives_ms > flight.until_ms then
-        schedule:add(flight.until_ms, { fire = give_up, flight = flight })
+        schedule:push(flight.until_ms, { fire = give_up, flight = flight })
     end
-    schedule:add(arrives_ms, flight)
+    schedule:push(arrives_ms, flight)
 end
 
 --- What came back and was not taken yet, the oldest first.

@@ -8,6 +8,10 @@ local LEAST_LEFT_MS = 2000
 local FAULT_COST, THROTTLE_COST = 14, 5
 -- How long after the last fault everything works again: every pause and lease has ended by then.
 local MARGIN_MS = 1000
+-- An attempt that begins when nothing is left has a millisecond.
+local LATE_MOST_MS = 1
+-- What a message may cost the account, in segments: while nothing leaves, so much is there again in time.
+local COST_MOST = 20
 
 local TROUBLE = {
     ConnectionFailed = true, Timeout = true, DnsResolutionFailed = true, InternalError = true,
@@ -34,12 +38,15 @@ end
 function M.new(book, report)
     local on = {}
     local quotas = {} -- by region: the most that can be left
+    local last_ms = {} -- by region: when a request left last
     local calm_ms -- since when nothing fails on purpose
 
     function on.request(event, call)
         if not call then
             return
-        elseif call.sends > attempts_most(call.client) then
+        end
+        last_ms[call.client.region] = event.at_ms
+        if call.sends > attempts_most(call.client) then
             report("P8", ("attempt %d is one too many"):format(call.sends), call)
         end
         if event.at_ms >= call.deadline_ms then
@@ -84,11 +91,21 @@ function M.new(book, report)
         end
     end
 
+    -- Who is refused for the account's limit has others before it, or the limit is stuck.
+    local function is_stuck(event, client)
+        if event.error ~= "AccountRateLimited" or event.outcome ~= "not_sent" then
+            return false
+        end
+        local idle_ms = event.at_ms - math.max(calm_ms, last_ms[client.region] or 0)
+        local per_second = client.rate.per_second
+        return per_second > 0 and idle_ms > client.timeout_ms + COST_MOST * 1000 / per_second
+    end
+
     local function check_calm(event, call)
         local client = call.client
         local pauses_ms = client.breaker.reset_timeout_ms + client.attempt_timeout_ms + client.timeout_ms
         local is_calm = calm_ms and call.at_ms >= calm_ms + pauses_ms + MARGIN_MS
-        if is_calm and not event.ok and TROUBLE[event.error] then
+        if is_calm and not event.ok and (TROUBLE[event.error] or is_stuck(event, client)) then
             report("P14", ("it failed with %s although nothing fails any more"):format(event.error), call)
         end
     end
@@ -97,8 +114,8 @@ function M.new(book, report)
         if not call then
             return
         end
-        local late_ms = event.at_ms - call.deadline_ms - call.client.attempt_timeout_ms
-        if late_ms > 0 then
+        local late_ms = event.at_ms - call.deadline_ms
+        if late_ms > LATE_MOST_MS then
             report("P8", ("its result came %d ms too late"):format(late_ms), call)
         end
         check_calm(event, call)
