@@ -1,5 +1,5 @@
 local memory = require "twilio_sms.memory"
-local file = require "twilio_sms.optout_file"
+local file = require "twilio_sms.optout.file"
 local optout = require "twilio_sms.optout"
 
 local NOW = 1700000000

@@ -1,5 +1,5 @@
 local core = require "twilio_sms.core"
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 local optout = require "twilio_sms.optout"
 local stores = require "optout_stores"
 

@@ -1,6 +1,6 @@
 local random = require "twilio_sms.sim.random"
 local script = require "twilio_sms.sim.script"
-local script_rule = require "twilio_sms.sim.script_rule"
+local script_rule = require "twilio_sms.sim.script.rule"
 
 local function new(rules)
     return script.new(rules, random.new(1))

@@ -1,6 +1,6 @@
 local random = require "twilio_sms.sim.random"
 local script = require "twilio_sms.sim.script"
-local script_words = require "twilio_sms.sim.script_words"
+local script_words = require "twilio_sms.sim.script.words"
 
 local function rules_of(define)
     return (script_words.read(define))
@@ -20,7 +20,7 @@ local function happenings(define, count)
     return table.concat(out, " ")
 end
 
-describe("twilio_sms.sim.script_words", function()
+describe("twilio_sms.sim.script.words", function()
     it("says what happens to which requests", function()
         assert.same({
             { on = "send", action = "status", status = 503 },

@@ -1,4 +1,4 @@
-local due = require "twilio_sms.track_due"
+local due = require "twilio_sms.track.due"
 
 local HOUR, DAY = 3600, 86400
 

@@ -1,5 +1,5 @@
 local memory = require "twilio_sms.memory"
-local records = require "twilio_sms.track_records"
+local records = require "twilio_sms.track.records"
 
 local ACCOUNTS = { "AC1", "AC2" }
 local STATUSES = { "scheduled", "queued", "sent", "delivered" }

@@ -1,6 +1,6 @@
 local core = require "twilio_sms.core"
 local memory = require "twilio_sms.memory"
-local state = require "twilio_sms.track_state"
+local state = require "twilio_sms.track.state"
 local track = require "twilio_sms.track"
 local tracking = require "tracking"
 

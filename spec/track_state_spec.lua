@@ -1,5 +1,5 @@
 local core = require "twilio_sms.core"
-local state = require "twilio_sms.track_state"
+local state = require "twilio_sms.track.state"
 
 local SID = "SM00000000000000000000000000000001"
 

@@ -1,5 +1,5 @@
 local core = require "twilio_sms.core"
-local journal = require "twilio_sms.sim.world_journal"
+local journal = require "twilio_sms.sim.world.journal"
 local simulator = require "simulator"
 local sms = require "twilio_sms"
 local worlds = require "worlds"

@@ -9,7 +9,7 @@
 local properties = require "twilio_sms.sim.properties"
 local shrink = require "twilio_sms.sim.shrink"
 local swarm = require "twilio_sms.sim.swarm"
-local swarm_plan = require "twilio_sms.sim.swarm_plan"
+local swarm_plan = require "twilio_sms.sim.swarm.plan"
 
 local PROCESSES = 2
 local SAMPLE_MOST = 20

@@ -8,7 +8,7 @@ local curl = require "twilio_sms.driver.curl"
 local drive = require "twilio_sms.drive"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
-local track_records = require "twilio_sms.track_records"
+local track_records = require "twilio_sms.track.records"
 
 local M = {}
 

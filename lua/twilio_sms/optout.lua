@@ -3,16 +3,16 @@
 -- It learns from what people write, from Twilio's refusals and from your program, and is asked before each
 -- message. Every function answers nil and an error when the store cannot be read or written.
 local core = require "twilio_sms.core"
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 local keywords = require "twilio_sms.keywords"
-local list = require "twilio_sms.optout_list"
-local look = require "twilio_sms.optout_look"
+local list = require "twilio_sms.optout.list"
+local look = require "twilio_sms.optout.look"
 local memory = require "twilio_sms.memory"
 local options = require "twilio_sms.options"
-local scheduled = require "twilio_sms.optout_scheduled"
-local transfer = require "twilio_sms.optout_transfer"
-local wish = require "twilio_sms.optout_wish"
-local write = require "twilio_sms.optout_write"
+local scheduled = require "twilio_sms.optout.scheduled"
+local transfer = require "twilio_sms.optout.transfer"
+local wish = require "twilio_sms.optout.wish"
+local write = require "twilio_sms.optout.write"
 
 local M = {}
 

@@ -6,14 +6,14 @@
 --     tracker:wait(message.sid)                      -- until one of them brings the end
 --     tracker:reconcile()                            -- now and then: asks Twilio about the silent ones
 --
--- A record says what is known of a message. `twilio_sms.track_state` tells how reports are merged,
--- `track_due` when a silent message is looked after, `track_records` how it is stored.
+-- A record says what is known of a message. `twilio_sms.track.state` tells how reports are merged,
+-- `twilio_sms.track.due` when a silent message is looked after, `twilio_sms.track.records` how it is stored.
 local core = require "twilio_sms.core"
-local due = require "twilio_sms.track_due"
+local due = require "twilio_sms.track.due"
 local options = require "twilio_sms.options"
-local records = require "twilio_sms.track_records"
-local state = require "twilio_sms.track_state"
-local waiting = require "twilio_sms.track_wait"
+local records = require "twilio_sms.track.records"
+local state = require "twilio_sms.track.state"
+local waiting = require "twilio_sms.track.wait"
 
 local M = {}
 

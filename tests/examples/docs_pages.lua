@@ -106,7 +106,7 @@ local function check_names()
         "\nPARAM[%u_]*%([%u, ]*([%l_]+),")
     check_mentions("docs/c.md", "functions", header .. read "csrc/twilio_sms_lua.h",
         "\nTSMS_API [^\n(]-([%l%d_]+)%(")
-    local server = read "lua/twilio_sms/sim/server_options.lua"
+    local server = read "lua/twilio_sms/sim/server/options.lua"
     check_mentions("docs/simulator.md", "options", server:match "local OPTIONS = (%b{})", "([%l_]+) = ")
     local webhook = read "lua/twilio_sms/webhook_options.lua"
     check_mentions("docs/receiving.md", "options", webhook:match "local OPTIONS = (%b{})", "([%l_]+) = ")
@@ -115,18 +115,18 @@ local function check_names()
         "([%l_]+) = ")
     check_mentions("docs/receiving.md", "listener's options", listener:match "local OWN_OPTIONS = (%b{})",
         "([%l_]+) = ")
-    local rule = read "lua/twilio_sms/sim/script_rule.lua"
+    local rule = read "lua/twilio_sms/sim/script/rule.lua"
     check_mentions("docs/simulator.md", "keys", rule:match "local KEYS = (%b{})", "([%l_]+) = ")
     for _, actions in ipairs { "ACTIONS", "WEBHOOK_ACTIONS", "DELIVERY_ACTIONS" } do
         check_mentions("docs/simulator.md", "actions", rule:match("local " .. actions .. " = (%b{})"),
             "([%l_]+) = ")
     end
-    local words = read "lua/twilio_sms/sim/script_words.lua"
+    local words = read "lua/twilio_sms/sim/script/words.lua"
     check_mentions("docs/rehearsing.md", "words", words, "\n    function s%.(%l+)", "s.%s")
     check_mentions("docs/rehearsing.md", "words of rules", words, "\nfunction Rule:(%l+)", ":%s")
     check_mentions("docs/rehearsing.md", "scenarios", read "lua/twilio_sms/sim/scenarios.lua",
         '\ndefine%("([%l_]+)"')
-    local world = read "lua/twilio_sms/sim/world_options.lua"
+    local world = read "lua/twilio_sms/sim/world/options.lua"
     check_mentions("docs/rehearsing.md", "options", world:match "local OPTIONS = (%b{})", "([%l_]+) = ")
     check_mentions("docs/testing.md", "functions in C", read "csrc/twilio_sms_testing.h",
         "\n#define (tsms_testing_[%l_]+)%(", "%s")

@@ -2,8 +2,8 @@
 local json = require "twilio_sms.sim.json"
 local program = require "twilio_sms.sim.program"
 local server = require "twilio_sms.sim.server"
-local server_options = require "twilio_sms.sim.server_options"
-local server_parts = require "twilio_sms.sim.server_parts"
+local server_options = require "twilio_sms.sim.server.options"
+local server_parts = require "twilio_sms.sim.server.parts"
 
 local M = {
     name = "sim",

@@ -2,7 +2,7 @@
 --
 -- Programs on the same machine may; a page in a browser on that machine may not, although its requests come
 -- from there.
-local control_routes = require "twilio_sms.sim.control_routes"
+local control_routes = require "twilio_sms.sim.control.routes"
 local json = require "twilio_sms.sim.json"
 local options = require "twilio_sms.options"
 

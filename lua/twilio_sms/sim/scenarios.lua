@@ -4,7 +4,7 @@
 --     local report = sms.sim.scenarios.run("lost_replies")     -- with a campaign around it
 --
 -- A scenario is a table: `name`, `about` (a sentence), `options` (their defaults), and `script`, a function
--- of the words (`twilio_sms.sim.script_words`) and the options. Called with options it is a script.
+-- of the words (`twilio_sms.sim.script.words`) and the options. Called with options it is a script.
 local options = require "twilio_sms.options"
 
 local M = {}
@@ -20,7 +20,7 @@ local function types_of(defaults)
     return types
 end
 
--- Whole numbers, and the most of what rules take (`twilio_sms.sim.script_rule`).
+-- Whole numbers, and the most of what rules take (`twilio_sms.sim.script.rule`).
 local WHOLE = { delay_ms = 86400000, slow_ms = 86400000, retry_after = 86400, every = math.huge }
 
 -- What is wrong with an option; nil when nothing is.

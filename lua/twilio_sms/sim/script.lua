@@ -6,7 +6,7 @@
 --     { on = "send", to = "+15005550010", times = 1, action = "drop_after" }
 --     { on = "send", probability = 0.1, from_s = 60, until_s = 120, action = "delay", delay_ms = 3000 }
 --
--- Or it is a function that says the same in words (`twilio_sms.sim.script_words`), or a scenario
+-- Or it is a function that says the same in words (`twilio_sms.sim.script.words`), or a scenario
 -- (`twilio_sms.sim.scenarios`).
 --
 -- Which requests: `on` (an operation), `to`, `from`, `body` (a Lua pattern), and from `from_s` until
@@ -47,8 +47,8 @@
 -- "failed" with a `code`.
 local options = require "twilio_sms.options"
 local random_numbers = require "twilio_sms.sim.random"
-local script_rule = require "twilio_sms.sim.script_rule"
-local script_words = require "twilio_sms.sim.script_words"
+local script_rule = require "twilio_sms.sim.script.rule"
+local script_words = require "twilio_sms.sim.script.words"
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- Makes a failing run small: leaves out whatever the failure does not need, and shows what is left.
 local swarm = require "twilio_sms.sim.swarm"
-local swarm_plan = require "twilio_sms.sim.swarm_plan"
+local swarm_plan = require "twilio_sms.sim.swarm.plan"
 
 local M = {}
 

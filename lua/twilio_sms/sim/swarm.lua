@@ -1,9 +1,9 @@
---- Runs the hour of a plan (`twilio_sms.sim.swarm_plan`) in a world, under the eyes of all properties.
+--- Runs the hour of a plan (`twilio_sms.sim.swarm.plan`) in a world, under the eyes of all properties.
 local carrier = require "twilio_sms.sim.carrier"
 local loop = require "twilio_sms.loop"
 local properties = require "twilio_sms.sim.properties"
-local swarm_plan = require "twilio_sms.sim.swarm_plan"
-local swarm_receiver = require "twilio_sms.sim.swarm_receiver"
+local swarm_plan = require "twilio_sms.sim.swarm.plan"
+local swarm_receiver = require "twilio_sms.sim.swarm.receiver"
 local world = require "twilio_sms.sim.world"
 
 local M = {}

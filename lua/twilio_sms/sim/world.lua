@@ -7,7 +7,7 @@
 --     world:inbound("+15558675310", "+15005550006", "STOP")
 --     world:run(60)
 --
--- Everything that happens is an event (`twilio_sms.sim.world_journal`). Time passes while `run` and
+-- Everything that happens is an event (`twilio_sms.sim.world.journal`). Time passes while `run` and
 -- `run_until` work, and while the main program waits for a client; what runs inside of the world, such as
 -- handlers and the functions of `spawn`, `at` and `every`, are coroutines: waiting there lets the others go
 -- on.
@@ -15,15 +15,15 @@ local client = require "twilio_sms.client"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
 local webhook_url = require "twilio_sms.sim.webhook_url"
-local world_engine = require "twilio_sms.sim.world_engine"
-local world_messages = require "twilio_sms.sim.world_messages"
-local world_options = require "twilio_sms.sim.world_options"
-local world_parts = require "twilio_sms.sim.world_parts"
-local world_plan = require "twilio_sms.sim.world_plan"
-local world_process = require "twilio_sms.sim.world_process"
-local world_schedule = require "twilio_sms.sim.world_schedule"
-local world_shared = require "twilio_sms.sim.world_shared"
-local world_store = require "twilio_sms.sim.world_store"
+local world_engine = require "twilio_sms.sim.world.engine"
+local world_messages = require "twilio_sms.sim.world.messages"
+local world_options = require "twilio_sms.sim.world.options"
+local world_parts = require "twilio_sms.sim.world.parts"
+local world_plan = require "twilio_sms.sim.world.plan"
+local world_process = require "twilio_sms.sim.world.process"
+local world_schedule = require "twilio_sms.sim.world.schedule"
+local world_shared = require "twilio_sms.sim.world.shared"
+local world_store = require "twilio_sms.sim.world.store"
 
 local M = {}
 
@@ -403,7 +403,7 @@ function World:track(opts)
     return require("twilio_sms.track").new(with_clock(self, opts))
 end
 
---- A store in memory that can be made to fail (`twilio_sms.sim.world_store`).
+--- A store in memory that can be made to fail (`twilio_sms.sim.world.store`).
 function World:store()
     check_open(self, "world:store()")
     return world_store.new()

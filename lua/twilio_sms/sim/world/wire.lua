@@ -6,11 +6,11 @@
 local M = {}
 
 local Wire = {}
-local class = { __index = Wire, __name = "twilio_sms.sim.world_wire" }
+local class = { __index = Wire, __name = "twilio_sms.sim.world.wire" }
 
---- @tparam table opts schedule (`twilio_sms.sim.world_schedule`), api (`twilio_sms.sim.api`), authorization
+--- @tparam table opts schedule (`twilio_sms.sim.world.schedule`), api (`twilio_sms.sim.api`), authorization
 -- (the header of every request), latency (a function that answers milliseconds), journal
--- (`twilio_sms.sim.world_journal`), touched (a function that gets the owner of a line that got an answer)
+-- (`twilio_sms.sim.world.journal`), touched (a function that gets the owner of a line that got an answer)
 function M.new(opts)
     return setmetatable({
         schedule = opts.schedule,
@@ -139,7 +139,7 @@ end
 
 --- What one client is connected with: a transport as `twilio_sms.driver.machine` wants it.
 local Line = {}
-local line_class = { __index = Line, __name = "twilio_sms.sim.world_wire.line" }
+local line_class = { __index = Line, __name = "twilio_sms.sim.world.wire.line" }
 
 --- @param owner whom touched is told of, and who lets time pass: nobody waits on a line
 -- @tparam string client its name

@@ -5,8 +5,8 @@
 local core = require "twilio_sms.core"
 local json = require "twilio_sms.sim.json"
 local options = require "twilio_sms.options"
-local script_rule = require "twilio_sms.sim.script_rule"
-local server_options = require "twilio_sms.sim.server_options"
+local script_rule = require "twilio_sms.sim.script.rule"
+local server_options = require "twilio_sms.sim.server.options"
 local webhook_url = require "twilio_sms.sim.webhook_url"
 
 local M = {}

@@ -38,7 +38,7 @@ local FIELDS = {
 local PIECES_MOST = 8192 -- some 64 KiB of text
 
 local Journal = {}
-local class = { __index = Journal, __name = "twilio_sms.sim.world_journal" }
+local class = { __index = Journal, __name = "twilio_sms.sim.world.journal" }
 
 --- @tparam boolean|function log whether lines are kept; or what gets each line, and then none is kept
 function M.new(log)

@@ -5,7 +5,7 @@
 -- on its way: a message may stay in Twilio's queue for 10 hours (ValidityPeriod, at most 36000 s:
 -- https://www.twilio.com/docs/messaging/api/message-resource), and then with a carrier, which may never give
 -- a receipt. A look costs a request, so the pauses grow.
-local state = require "twilio_sms.track_state"
+local state = require "twilio_sms.track.state"
 
 local M = {}
 

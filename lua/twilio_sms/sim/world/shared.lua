@@ -5,7 +5,7 @@ local core = require "twilio_sms.core"
 local M = {}
 
 local Names = {}
-local class = { __index = Names, __name = "twilio_sms.sim.world_shared" }
+local class = { __index = Names, __name = "twilio_sms.sim.world.shared" }
 
 -- Lua 5.1 and LuaJIT finalize no tables, but what their newproxy makes.
 local function at_end(owner, f)

@@ -1,6 +1,6 @@
 --- Goes through the states and the history of the opt-out list, a page at a time.
-local key = require "twilio_sms.optout_key"
-local write = require "twilio_sms.optout_write"
+local key = require "twilio_sms.optout.key"
+local write = require "twilio_sms.optout.write"
 
 local M = {}
 

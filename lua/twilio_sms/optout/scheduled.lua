@@ -1,6 +1,6 @@
 --- Takes back the messages that Twilio holds for a person until their time comes.
 local core = require "twilio_sms.core"
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 
 local M = {}
 

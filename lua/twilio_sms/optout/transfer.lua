@@ -1,8 +1,8 @@
 --- Takes states of the opt-out list in from files and gives them out.
 local core = require "twilio_sms.core"
-local file = require "twilio_sms.optout_file"
-local list = require "twilio_sms.optout_list"
-local write = require "twilio_sms.optout_write"
+local file = require "twilio_sms.optout.file"
+local list = require "twilio_sms.optout.list"
+local write = require "twilio_sms.optout.write"
 
 local M = {}
 

@@ -3,7 +3,7 @@
 local M = {}
 
 local Engine = {}
-local class = { __index = Engine, __name = "twilio_sms.sim.world_engine" }
+local class = { __index = Engine, __name = "twilio_sms.sim.world.engine" }
 
 --- @tparam table parts schedule, journal, carrier, conversation, outbox (`twilio_sms.sim.webhooks`), poster,
 -- and loop

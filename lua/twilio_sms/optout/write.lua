@@ -1,6 +1,6 @@
 --- Changes states of the opt-out list together with their history, whoever else writes meanwhile.
 local core = require "twilio_sms.core"
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- Reads and writes states of the opt-out list as text: CSV (RFC 4180), a JSON array, or JSON Lines.
 local core = require "twilio_sms.core"
 local date = require "twilio_sms.date"
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 
 local M = {}
 

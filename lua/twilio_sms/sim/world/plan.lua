@@ -2,7 +2,7 @@
 local M = {}
 
 local Handle = {}
-local class = { __index = Handle, __name = "twilio_sms.sim.world_plan.handle" }
+local class = { __index = Handle, __name = "twilio_sms.sim.world.plan.handle" }
 
 --- What was planned does not happen any more.
 function Handle:stop()
@@ -24,7 +24,7 @@ local function fire_again(handle)
 end
 
 --- Calls f() at a monotonic moment.
--- @tparam table parts schedule (`twilio_sms.sim.world_schedule`), loop
+-- @tparam table parts schedule (`twilio_sms.sim.world.schedule`), loop
 -- @treturn table a handle with stop()
 function M.once(parts, at_ms, f)
     local handle = setmetatable({ fire = fire_once, f = f, loop = parts.loop, stopped = false }, class)

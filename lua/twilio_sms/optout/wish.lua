@@ -1,5 +1,5 @@
 --- Reads what a message or a refusal says about a person's wish to be written to.
-local key = require "twilio_sms.optout_key"
+local key = require "twilio_sms.optout.key"
 
 local M = {}
 

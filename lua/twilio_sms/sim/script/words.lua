@@ -9,7 +9,7 @@
 --         s.at(90, function(world) world:inbound("+15558675310", "+15005550006", "STOP") end)
 --     end
 local options = require "twilio_sms.options"
-local script_rule = require "twilio_sms.sim.script_rule"
+local script_rule = require "twilio_sms.sim.script.rule"
 
 local M = {}
 
@@ -30,7 +30,7 @@ local Rule = {}
 
 -- An unknown word is a mistake of whoever writes the script, and shall not read as a nil that is called.
 local class = {
-    __name = "twilio_sms.sim.script_words",
+    __name = "twilio_sms.sim.script.words",
     __index = function(_, name)
         if not Rule[name] then
             error(("a rule has no word '%s'%s"):format(tostring(name), options.hint(name, Rule)), 2)

@@ -8,9 +8,9 @@ local core = require "twilio_sms.core"
 local M = {}
 
 local Poster = {}
-local class = { __index = Poster, __name = "twilio_sms.sim.world_poster" }
+local class = { __index = Poster, __name = "twilio_sms.sim.world.poster" }
 
---- @tparam table opts schedule (`twilio_sms.sim.world_schedule`); spawn, a function that starts a coroutine;
+--- @tparam table opts schedule (`twilio_sms.sim.world.schedule`); spawn, a function that starts a coroutine;
 -- latency, a function that answers milliseconds; sent(about, url) and answered(about, status, fault) hear
 -- what happens
 function M.new(opts)

@@ -7,7 +7,7 @@
 --     message_to       <account>/<address>/<sid>                    scheduled ones
 --     batch            <account>/<batch>/<sid>                      what the batch counts
 local core = require "twilio_sms.core"
-local state = require "twilio_sms.track_state"
+local state = require "twilio_sms.track.state"
 
 local M = {}
 

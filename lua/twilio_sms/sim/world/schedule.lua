@@ -6,7 +6,7 @@ local timeline = require "twilio_sms.timeline"
 local M = {}
 
 local Schedule = {}
-local class = { __index = Schedule, __name = "twilio_sms.sim.world_schedule" }
+local class = { __index = Schedule, __name = "twilio_sms.sim.world.schedule" }
 
 --- @tparam number start_s Unix seconds of the first moment
 function M.new(start_s)

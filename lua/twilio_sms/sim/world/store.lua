@@ -10,7 +10,7 @@ local options = require "twilio_sms.options"
 local M = {}
 
 local Store = {}
-local class = { __index = Store, __name = "twilio_sms.sim.world_store" }
+local class = { __index = Store, __name = "twilio_sms.sim.world.store" }
 
 function class.__tostring()
     return class.__name

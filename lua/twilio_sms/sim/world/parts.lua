@@ -8,9 +8,9 @@ local conversation = require "twilio_sms.sim.conversation"
 local random = require "twilio_sms.sim.random"
 local script = require "twilio_sms.sim.script"
 local webhooks = require "twilio_sms.sim.webhooks"
-local world_journal = require "twilio_sms.sim.world_journal"
-local world_poster = require "twilio_sms.sim.world_poster"
-local world_wire = require "twilio_sms.sim.world_wire"
+local world_journal = require "twilio_sms.sim.world.journal"
+local world_poster = require "twilio_sms.sim.world.poster"
+local world_wire = require "twilio_sms.sim.world.wire"
 
 local M = {}
 
@@ -114,8 +114,8 @@ end
 -- @tparam table opts seed, script, start_s, latency_ms, log, carrier, account_sid, auth_token,
 -- max_concurrency, inbound_url, fallback_url, webhook_method
 -- @param loop of the coroutines (`twilio_sms.loop`)
--- @tparam function touched see `twilio_sms.sim.world_wire`
--- @tparam table schedule (`twilio_sms.sim.world_schedule`)
+-- @tparam function touched see `twilio_sms.sim.world.wire`
+-- @tparam table schedule (`twilio_sms.sim.world.schedule`)
 -- @tparam number level of the caller that is to blame for a bad script, as for error
 -- @treturn table schedule, loop, journal, tell, script, carrier, poster, outbox, conversation, api, wire
 function M.make(opts, loop, touched, schedule, level)

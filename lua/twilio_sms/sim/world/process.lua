@@ -6,11 +6,11 @@ local machine = require "twilio_sms.driver.machine"
 local M = {}
 
 local Process = {}
-local class = { __index = Process, __name = "twilio_sms.sim.world_process" }
+local class = { __index = Process, __name = "twilio_sms.sim.world.process" }
 
 local EVENTS_MOST = 1024 -- as many as the core keeps when nobody takes them
 
---- @tparam table opts name, engine (`twilio_sms.sim.world_engine`), wire (`twilio_sms.sim.world_wire`),
+--- @tparam table opts name, engine (`twilio_sms.sim.world.engine`), wire (`twilio_sms.sim.world.wire`),
 -- schedule, journal
 function M.new(opts)
     return setmetatable({

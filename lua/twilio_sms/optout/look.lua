@@ -1,7 +1,7 @@
 --- Looks up what the opt-out list says about a person.
 local core = require "twilio_sms.core"
-local key = require "twilio_sms.optout_key"
-local write = require "twilio_sms.optout_write"
+local key = require "twilio_sms.optout.key"
+local write = require "twilio_sms.optout.write"
 
 local M = {}
 

@@ -11,7 +11,7 @@ M.URL = "https://app.example/hooks/"
 M.STATUS_URL = M.URL .. "status"
 
 local Receiver = {}
-local class = { __index = Receiver, __name = "twilio_sms.sim.swarm_receiver" }
+local class = { __index = Receiver, __name = "twilio_sms.sim.swarm.receiver" }
 
 local FORGED_SID = "SM" .. ("f"):rep(32)
 local KEPT_MOST = 50
