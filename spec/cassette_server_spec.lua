@@ -68,7 +68,7 @@ describe("a tape of the simulator", function()
 
     setup(function()
         path = tapes.path()
-        local sim = simulator.start [[account_sid = "AC" .. ("0"):rep(32),
+        local sim = simulator.start [[account_sid = "AC" .. ("0"):rep(32), send_ms = 0, deliver_ms = 0,
             script = { { on = "send", to = "+12125550124", times = 1, action = "status", status = 500 } }]]
         options = simulator.options(sim, ACCOUNT)
         options.driver = sms.driver.record(path, sms.driver.curl(), KEEP)
@@ -135,7 +135,7 @@ describe("a tape of the simulator", function()
     end)
 
     it("is what the simulator still answers", function()
-        local sim = simulator.start [[account_sid = "AC" .. ("0"):rep(32),
+        local sim = simulator.start [[account_sid = "AC" .. ("0"):rep(32), send_ms = 0, deliver_ms = 0,
             script = { { on = "send", to = "+12125550124", times = 1, action = "status", status = 500 } }]]
         local again = simulator.options(sim, ACCOUNT)
         again.driver = sms.driver.diff(path, sms.driver.curl(), { ignore = { "DateSent>" } })

@@ -258,8 +258,9 @@ end
 -- @tparam table transfer as core clients tell it (method, origin, path, form, sent, fault, ...)
 function Redaction:transfer(transfer)
     local request = self:request(transfer)
-    local query = core.form_decode(transfer.path:match "%?(.*)$" or "")
-    local quotable = M.quotable(query, request.query)
+    local path, query = transfer.path:match "^([^?]*)%??(.*)$"
+    local quotable = M.quotable(core.form_decode(query), request.query)
+    quotable[#quotable + 1] = { path, request.path } -- 20404 names it
     for _, value in ipairs(M.quotable(core.form_decode(transfer.form or ""), request.form)) do
         quotable[#quotable + 1] = value
     end
