@@ -182,6 +182,7 @@ build = {
         ["twilio_sms.cassette.numbers"] = "lua/twilio_sms/cassette/numbers.lua",
         ["twilio_sms.cassette.player"] = "lua/twilio_sms/cassette/player.lua",
         ["twilio_sms.cassette.pseudonyms"] = "lua/twilio_sms/cassette/pseudonyms.lua",
+        ["twilio_sms.cassette.quotes"] = "lua/twilio_sms/cassette/quotes.lua",
         ["twilio_sms.cassette.reader"] = "lua/twilio_sms/cassette/reader.lua",
         ["twilio_sms.cassette.redaction"] = "lua/twilio_sms/cassette/redaction.lua",
         ["twilio_sms.cassette.scan"] = "lua/twilio_sms/cassette/scan.lua",

@@ -9,6 +9,7 @@ local disguise = require "twilio_sms.cassette.disguise"
 local keyed = require "twilio_sms.cassette.keyed"
 local keywords = require "twilio_sms.keywords"
 local numbers = require "twilio_sms.cassette.numbers"
+local quotes = require "twilio_sms.cassette.quotes"
 local words = require "twilio_sms.cassette.words"
 
 local M = {
@@ -293,51 +294,6 @@ function Pseudonyms:text(text)
     return self.of[id]
 end
 
--- A list of the parts between the places where a value stands, and of { what is there instead }.
-local function split(parts, value)
-    local out = {}
-    for _, part in ipairs(parts) do
-        local at = 1
-        local from, to = nil, nil
-        if type(part) == "string" then
-            from, to = part:find(value[1], 1, true)
-        end
-        while from do
-            out[#out + 1] = part:sub(at, from - 1)
-            out[#out + 1] = { value[2] }
-            at = to + 1
-            from, to = part:find(value[1], at, true)
-        end
-        out[#out + 1] = type(part) == "string" and part:sub(at) or part
-    end
-    return out
-end
-
--- Replaces parts of a text that are known from elsewhere, the longest first, and lets `other` make the rest.
-local function around_values(values, text, other)
-    local parts = { text }
-    for _, value in ipairs(values) do
-        parts = split(parts, value)
-    end
-    for i, part in ipairs(parts) do
-        parts[i] = type(part) == "table" and part[1] or other(part)
-    end
-    return table.concat(parts)
-end
-
-local function by_length(values)
-    local list = {}
-    for _, value in ipairs(values) do
-        if #value[1] > 1 then
-            list[#list + 1] = value
-        end
-    end
-    table.sort(list, function(a, b)
-        return #a[1] > #b[1] or #a[1] == #b[1] and a[1] < b[1]
-    end)
-    return list
-end
-
 -- Few digits are codes and counts.
 local FEW_DIGITS = "^%d%d?%d?%d?%d?$"
 
@@ -366,14 +322,14 @@ end
 -- @tparam string text
 -- @tparam table values a list of { value, pseudonym }
 function Pseudonyms:sentence(text, values)
-    return around_values(by_length(values), text, function(part)
+    return quotes.around(values, text, function(part)
         return around_identifiers(self, part, function(piece) return plain_part(self, piece) end)
     end)
 end
 
 --- A text that may quote others: these parts become what they are elsewhere, and the rest is disguised.
 function Pseudonyms:quoting(text, values)
-    return around_values(by_length(values), text, function(part) return self:text(part) end)
+    return quotes.around(values, text, function(part) return self:text(part) end)
 end
 
 -- ---- URLs ----------------------------------------------------------------------------------------
