@@ -216,7 +216,7 @@ test: ## install what is missing, build, and run every test
 	@tests/run.sh $(BUILD) c corpus integration lua crash peers examples
 
 .PHONY: test-c test-lua test-integration
-test-c: $(TESTS) ## the unit tests in C only
+test-c: all $(TESTS) ## the unit tests in C only
 	@tests/run.sh $(BUILD) c
 test-lua: all ## the Lua specs only, on both Luas
 	@tests/run.sh $(BUILD) lua
@@ -240,7 +240,7 @@ mutants: all ## the simulation must notice when the product is broken on purpose
 # Suites with a build of their own.
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 .PHONY: sanitize tsan valgrind gc torture coverage fuzz
-sanitize: ## unit and integration tests under ASan and UBSan
+sanitize: all ## unit and integration tests under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' \
 	  EXTRA_LDFLAGS='$(ASAN)' sanitize-run
 .PHONY: sanitize-run tsan-run coverage-run coverage-report torture-run
@@ -251,7 +251,7 @@ tsan: ## the tests that use threads under ThreadSanitizer
 	  EXTRA_CFLAGS=-fsanitize=thread EXTRA_LDFLAGS=-fsanitize=thread tsan-run
 tsan-run: $(filter %_threads %_processes,$(TESTS))
 	@for t in $^; do $$t || exit 1; done
-valgrind: $(TESTS) ## the unit tests under valgrind
+valgrind: all $(TESTS) ## the unit tests under valgrind
 	@VALGRIND=1 tests/run.sh $(BUILD) c
 gc: all ## the Lua specs with the collector always on
 	@GC_STRESS=1 tests/run.sh $(BUILD) lua

@@ -204,6 +204,7 @@ build = {
         ["twilio_sms.driver.record"] = "lua/twilio_sms/driver/record.lua",
         ["twilio_sms.driver.replay"] = "lua/twilio_sms/driver/replay.lua",
         ["twilio_sms.driver.sim"] = "lua/twilio_sms/driver/sim.lua",
+        ["twilio_sms.e164"] = "lua/twilio_sms/e164.lua",
         ["twilio_sms.error"] = "lua/twilio_sms/error.lua",
         ["twilio_sms.hooks"] = "lua/twilio_sms/hooks.lua",
         ["twilio_sms"] = "lua/twilio_sms/init.lua",

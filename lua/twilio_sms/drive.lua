@@ -85,7 +85,7 @@ end
 local function finish(self, id, value, err)
     local ticket = self.tickets[id]
     self.tickets[id] = nil
-    if self.optout or self.track then
+    if self.track or self.optout and (err or ticket.operation == "fetch") then -- what there is to learn from
         pcall(learn, self, ticket, value, err) -- whoever waits for the result must get it
     end
     -- Who cancels scheduled messages after a STOP cannot see one that is accepted a moment later. The result

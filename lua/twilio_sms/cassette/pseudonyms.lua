@@ -6,6 +6,7 @@
 -- same one the later moves on, and the tape says so with a few digits of its MAC, no more than tell the two
 -- apart.
 local disguise = require "twilio_sms.cassette.disguise"
+local e164 = require "twilio_sms.e164"
 local keyed = require "twilio_sms.cassette.keyed"
 local keywords = require "twilio_sms.keywords"
 local numbers = require "twilio_sms.cassette.numbers"
@@ -160,7 +161,7 @@ end
 -- @treturn string|nil nil when they are none
 function Pseudonyms:digits(digits)
     local number = "+" .. digits
-    return M.is_e164(number) and self:number(number):sub(2) or nil
+    return e164.is(number) and self:number(number):sub(2) or nil
 end
 
 --- Whether this number was made here, or belongs to nobody.
@@ -170,10 +171,6 @@ end
 
 -- Seven digits are the shortest numbers that people have (Niue, +683 and four).
 local PLUS_DIGITS = "%+%d%d%d%d%d%d%d+"
-
-function M.is_e164(text)
-    return text:find("^" .. PLUS_DIGITS .. "$") ~= nil and #text <= 16 and text:sub(2, 2) ~= "0"
-end
 
 -- A short code begins with 1 to 9; what stands for it begins with 0, as long as there are such.
 local SHORT_TRIES = 64
@@ -194,7 +191,7 @@ function Pseudonyms:address(address)
         return ""
     elseif channel and rest:find "^%+?%w" and channel ~= "sim:" then
         return channel .. self:address(rest)
-    elseif M.is_e164(address) then
+    elseif e164.is(address) then
         return self:number(address)
     elseif address:find "^%d%d%d%d?%d?%d?%d?%d?$" then
         return short_code(self, address)
@@ -224,7 +221,7 @@ local function around_identifiers(self, text, other)
         end
         local found = text:sub(from, to)
         out[#out + 1] = other(text:sub(at, from - 1))
-        out[#out + 1] = is_sid and self:sid(found) or M.is_e164(found) and self:number(found)
+        out[#out + 1] = is_sid and self:sid(found) or e164.is(found) and self:number(found)
             or not_a_number(found, other)
         at = to + 1
         if is_sid then

@@ -1,9 +1,12 @@
 --- How the opt-out list names people and senders, so that all ways to write one number lead to one record.
+local e164 = require "twilio_sms.e164"
+
 local M = {}
 
 --- The scope of an opt-out that counts for every sender, and the account of a ledger that has none.
 M.ALL = "*"
 
+local PLUS = ("+"):byte()
 local LONGEST_BYTES = 72 -- so that a key with two of them stays below the 512 bytes of a store
 
 -- ---- Addresses ------------------------------------------------------------------------------------
@@ -16,24 +19,8 @@ local TELEPHONE = { mms = true, rcs = true, sms = true, tel = true }
 -- A number there is a person of its own: STOP there says nothing about SMS.
 local APART = { whatsapp = true }
 
--- Whether it stands there as it is kept, as most do. Byte by byte, because each message is looked up and
--- LuaJIT compiles no patterns.
-local function is_e164(text)
-    local length = #text
-    if length < 8 or length > 16 or text:byte(1) ~= 43 or text:byte(2) == 48 then
-        return false
-    end
-    for i = 2, length do
-        local c = text:byte(i)
-        if c < 48 or c > 57 then
-            return false
-        end
-    end
-    return true
-end
-
-local function e164(text)
-    if is_e164(text) then
+local function number_of(text)
+    if e164.is(text) then -- as it is kept, as most are
         return text
     end
     local digits = text:gsub("[ ().-]", ""):match "^%+([1-9]%d+)$"
@@ -68,7 +55,7 @@ end
 
 -- The name of what is behind a channel. What is no number stands for itself, such as the user of a page.
 local function name_in_channel(rest, channel, several, apart)
-    local number = e164(rest)
+    local number = number_of(rest)
     if number and not apart then
         return number, "number"
     elseif TELEPHONE[channel] and not apart and is_short_code(rest) then
@@ -91,7 +78,7 @@ function M.name(address)
     if type(address) ~= "string" or #address > LONGEST_BYTES then
         return nil
     end
-    local number = e164(address)
+    local number = number_of(address)
     if number then
         return number, "number"
     elseif is_short_code(address) then
@@ -176,8 +163,8 @@ function M.states(account, scope)
 end
 
 --- The key of what forbids to write to a person.
-function M.blocks(number)
-    return is_e164(number) and number or escape(number)
+function M.blocks(name)
+    return name:byte(1) == PLUS and name or escape(name) -- names with a plus sign are numbers
 end
 
 --- The name of one scope of one account there.

@@ -1,6 +1,7 @@
 --- What Twilio asks of a message before it accepts it, in the order in which it asks.
 local core = require "twilio_sms.core"
 local date = require "twilio_sms.date"
+local e164 = require "twilio_sms.e164"
 local errors = require "twilio_sms.sim.errors"
 
 local M = {}
@@ -25,22 +26,6 @@ local MAGIC_TO = {
 -- user reports); a malformed number is refused at once.
 local LATER = { [21612] = true, [21408] = true, [21610] = true, [21614] = true }
 
--- "+" and 7 to 15 digits, the first of which is not 0. Byte by byte, because every message comes by here and
--- LuaJIT compiles no patterns.
-local function is_e164(text)
-    local length = #text
-    if length < 8 or length > 16 or text:byte(1) ~= 43 or text:byte(2) == 48 then
-        return false
-    end
-    for i = 2, length do
-        local c = text:byte(i)
-        if c < 48 or c > 57 then
-            return false
-        end
-    end
-    return true
-end
-
 local function is_service(text)
     if #text ~= 34 or text:sub(1, 2) ~= "MG" then
         return false
@@ -59,7 +44,7 @@ local function is_channel(text)
 end
 
 local function is_sender(text)
-    return is_e164(text) or is_channel(text) or text:find "^%d%d%d%d?%d?%d?%d?%d?$" ~= nil
+    return e164.is(text) or is_channel(text) or text:find "^%d%d%d%d?%d?%d?%d?%d?$" ~= nil
         or #text <= 11 and text:find "^[%w ]+$" ~= nil and text:find "%a" ~= nil
 end
 
@@ -85,7 +70,7 @@ end
 local function check_to(params)
     local to = params.To
     local code = MAGIC_TO[to]
-    if not code and not is_e164(to) and not is_channel(to) then
+    if not code and not e164.is(to) and not is_channel(to) then
         code = 21211
     end
     if code and params.MessagingServiceSid and LATER[code] then
