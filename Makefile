@@ -42,7 +42,8 @@ CORE_SRC  := $(filter-out $(SRV_SRC) $(STO_SRC),$(wildcard csrc/base/*.c csrc/co
 BIND_SRV  := $(wildcard csrc/bind/lua_server*.c)
 BIND_STO  := $(wildcard csrc/bind/lua_store*.c)
 BIND_SRC  := $(filter-out $(BIND_SRV) $(BIND_STO),$(wildcard csrc/bind/*.c))
-LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/twilio_sms/*/*/*.lua lua/resty/*.lua)
+LUA_SRC   := $(wildcard lua/twilio_sms/*.lua lua/twilio_sms/*/*.lua lua/twilio_sms/*/*/*.lua \
+             lua/resty/*.lua lua/resty/twilio_sms/*.lua lua/resty/twilio_sms/*/*.lua)
 
 core_o    := $(CORE_SRC:csrc/%.c=$(OBJ)/%.o)
 srv_o     := $(SRV_SRC:csrc/%.c=$(OBJ)/%.o)
@@ -196,6 +197,11 @@ $(BUILD)/tests/integration/%: tests/integration/%.c $(INTEG_LIB) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS_) $(CF) -Itests $< $(INTEG_LIB) -o $@ $(LIB_A) $(LDFLAGS_) -lcmocka $(SRV_LIBS) \
 	  $(CORE_LIBS) -lnghttp2
 
+# nginx itself has no sanitizers: such builds give it the modules of the plain one.
+NGINX_BUILD ?= $(BUILD)
+$(BUILD)/tests/integration/test_fault_matrix_nginx: | $(NGINX_BUILD)/luajit/twilio_sms/core.so \
+    $(LUA_SRC:lua/%=$(NGINX_BUILD)/luajit/%)
+
 $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB_A)
 	@mkdir -p $(@D)
 	@printf '  %-4s %s\n' CC $@
@@ -213,15 +219,15 @@ build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
 test: ## install what is missing, build, and run every test
 	@tests/deps.sh test
 	@$(MAKE) --no-print-directory build-tests
-	@tests/run.sh $(BUILD) c corpus integration lua crash peers examples
+	@tests/run.sh $(BUILD) c corpus integration limits lua crash peers examples
 
 .PHONY: test-c test-lua test-integration
 test-c: all $(TESTS) ## the unit tests in C only
 	@tests/run.sh $(BUILD) c
 test-lua: all ## the Lua specs only, on both Luas
 	@tests/run.sh $(BUILD) lua
-test-integration: all $(INTEG) ## the tests against a real TLS server only
-	@tests/run.sh $(BUILD) integration
+test-integration: all $(INTEG) ## the tests against real servers only
+	@tests/run.sh $(BUILD) integration limits
 
 .PHONY: conformance simulate
 conformance: all ## unmodified Twilio SDKs and this client against the simulator, field by field
@@ -241,8 +247,8 @@ mutants: all ## the simulation must notice when the product is broken on purpose
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 .PHONY: sanitize tsan valgrind gc torture coverage fuzz
 sanitize: all ## unit and integration tests under ASan and UBSan
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' \
-	  EXTRA_LDFLAGS='$(ASAN)' sanitize-run
+	@TWILIO_SMS_BUILD=$(abspath $(BUILD)) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan NGINX_BUILD=$(BUILD) \
+	  OPT='-O1 -g' HARDEN= EXTRA_CFLAGS='$(ASAN)' EXTRA_LDFLAGS='$(ASAN)' sanitize-run
 .PHONY: sanitize-run tsan-run coverage-run coverage-report torture-run
 sanitize-run: $(TESTS) $(INTEG) $(FUZZERS)
 	@tests/run.sh $(BUILD) c corpus integration
@@ -296,6 +302,12 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 	@mkdir -p $(@D)
 	@printf '  %-4s %s\n' CC $@
 	$(Q)$(CC) $(CFLAGS_) $(CF) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+.PHONY: bench-openresty
+bench-openresty: ## sends, webhooks and limits in the workers of an nginx
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(addprefix $(BUILD)/bench/,http_load webhook_load c_api)
+	@lua5.4 tests/bench/openresty.lua $(BUILD)
 
 .PHONY: bench-day
 bench-day: all ## a virtual day of 8.64 million messages: time and memory

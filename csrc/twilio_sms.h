@@ -417,6 +417,9 @@ TSMS_API tsms_status tsms_client_submit(tsms_client *client, const tsms_request 
  * way) for the network or a timer. Returns as soon as a result or a check is due, and
  * when a signal came. */
 TSMS_API void tsms_client_step(tsms_client *client, int timeout_ms);
+/* Lets what may leave now leave, and neither waits nor looks for what the network has brought: what
+ * a check has allowed is on its way before the program does anything else. */
+TSMS_API void tsms_client_start(tsms_client *client);
 /* Takes the next finished call; NULL when there is none. Free it. */
 TSMS_API tsms_result *tsms_client_result(tsms_client *client);
 /* Ends a call before its next request. One that is on the wire is awaited, because only its answer
@@ -558,6 +561,17 @@ typedef struct tsms_stats {
 
 /* Fills in the counters, which are shared where the region is, and this client's present state. */
 TSMS_API void tsms_client_stats(tsms_client *client, tsms_stats *out);
+
+/* ---- Metrics ------------------------------------------------------------------------------ */
+
+typedef enum tsms_metrics_format {
+    TSMS_METRICS_PROMETHEUS,  /* text/plain; version=0.0.4 */
+    TSMS_METRICS_OPENMETRICS, /* application/openmetrics-text; version=1.0.0 */
+} tsms_metrics_format;
+
+/* All metrics of docs/metrics.md as text, over all processes that share the region. No label holds
+ * a recipient's number. Absent without memory; lives until the next call of this on the client. */
+TSMS_API tsms_str tsms_client_metrics(tsms_client *client, tsms_metrics_format format);
 
 /* ---- Signatures --------------------------------------------------------------------------- */
 
@@ -773,6 +787,34 @@ TSMS_API void tsms_webhook_finish(tsms_webhook *webhook, tsms_str key, int64_t w
                                   const tsms_webhook_answer *answer);
 /* It was not handled: a repeat is NEW. */
 TSMS_API void tsms_webhook_release(tsms_webhook *webhook, tsms_str key);
+
+/* X(id, name): what became of a request that came to a webhook */
+#define TSMS_WEBHOOK_VERDICTS(X)                                                                   \
+    X(OK, "ok")                 /* it was handled */                                               \
+    X(REPLAY, "replay")         /* it was handled before, or is being handled */                   \
+    X(REDIRECTED, "redirected") /* the answer was a redirect: it comes once more */                \
+    X(FAILED, "failed")         /* handling it failed */                                           \
+    X(BAD_SIGNATURE, "bad_signature")                                                              \
+    X(UNKNOWN_REF, "unknown_ref") /* the reference in its URL is not one of ours, or missing */    \
+    X(MALFORMED, "malformed")     /* or too large */
+
+typedef enum tsms_webhook_verdict {
+#define X(id, name) TSMS_VERDICT_##id,
+    TSMS_WEBHOOK_VERDICTS(X)
+#undef X
+} tsms_webhook_verdict;
+
+/* "bad_signature"; "" for what is none. */
+TSMS_API const char *tsms_webhook_verdict_name(tsms_webhook_verdict verdict);
+/* Counts a genuine request in the metrics, once, when what became of it is known. */
+TSMS_API void tsms_webhook_count(tsms_webhook *webhook, const tsms_webhook_event *event,
+                                 tsms_webhook_verdict verdict);
+/* Counts the last request that tsms_webhook_read refused, with the error that it gave. Not to be
+ * called when the request is read again, with more tokens. */
+TSMS_API void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err);
+/* As tsms_client_metrics: the same text, where the webhook and the clients of its account have the
+ * same `shared`. */
+TSMS_API tsms_str tsms_webhook_metrics(tsms_webhook *webhook, tsms_metrics_format format);
 
 /* ---- Replies ------------------------------------------------------------------------------ */
 

@@ -74,6 +74,17 @@ describe("a tape", function()
         assert.is_true(client:close())
     end)
 
+    it("has what ends at once when it starts", function()
+        local driver = sms.driver.record(path, scripted.driver { accepted() })
+        local core_client = assert(driver:open(options()))
+        assert(core_client:submit("send", { to = "+12125551234", body = "one" }))
+        core_client:start()
+        local _, lines = tapes.read(path):gsub("\n", "\n")
+        assert.equal(2, lines)
+        assert.equal(SID, select(2, core_client:result()).sid)
+        core_client:close()
+    end)
+
     it("gives back what was recorded, under pseudonyms", function()
         local live
         assert(record({ accepted { body = "Hello Ann" } }, function(client)

@@ -1,6 +1,8 @@
 -- What a client hears of an opt-out counts for the very next message.
-local world = require "twilio_sms.sim.world"
 local loop = require "twilio_sms.loop"
+local sms = require "twilio_sms"
+local virtual_transport = require "virtual_transport"
+local world = require "twilio_sms.sim.world"
 
 local TO, FROM = "+15558675310", "+15005550006"
 
@@ -54,4 +56,23 @@ it("lets a message leave in the moment in which it was let through", function()
     w:run(10)
     assert.are.same({ 0, 1 }, at_ms)
     w:close()
+end)
+
+it("hears of a refusal that has come before it asks about the next message", function()
+    local transport = virtual_transport.new(function()
+        return { status = 400, body = '{"code":21610,"message":"unsubscribed","status":400}' }
+    end)
+    local client = assert(sms.new(virtual_transport.options {
+        driver = sms.driver.machine(function() return transport end),
+    }))
+    local first = client:submit { to = TO, body = "first" }
+    client:step()
+    assert.are.equal(1, #transport.requests)
+    transport:pass(1000) -- nobody has looked since
+    local second = client:submit { to = TO, body = "second" }
+    client:step()
+    assert.are.same({ "OptedOut", "rejected" }, { first.err.kind, first.err.outcome })
+    assert.are.same({ "OptedOut", "not_sent" }, { second.err.kind, second.err.outcome })
+    assert.are.equal(1, #transport.requests)
+    client:close()
 end)

@@ -550,7 +550,7 @@ for kind, open in pairs(stores) do
             local ok, err = ledger_on(busy):opt_out(PERSON)
             assert.is_nil(ok)
             assert.equal("ServiceUnavailable", err.kind)
-            assert.is_true(tries > 1 and tries <= 50)
+            assert.is_true(tries > 1 and tries <= 100)
         end)
 
         -- ---- The check

@@ -48,6 +48,36 @@ describe("waiting for the end of a message", function()
         assert.equal("delivered", woken)
     end)
 
+    it("ends with a callback that comes while the store is being read", function()
+        local slow, reads, go_on = {}, 0, false
+        for _, method in ipairs { "write", "list", "purge" } do
+            slow[method] = function(_, ...) return store[method](store, ...) end
+        end
+        function slow.read(_, ...)
+            local record, version = store:read(...)
+            reads = reads + 1
+            if reads == 3 then -- by who waits, after a first look
+                repeat loop.sleep(1) until go_on
+            end
+            return record, version
+        end
+        tracker = tracking.tracker { store = slow }
+        local woken
+        loop.run(function()
+            tracker:sent(message(1, "queued"))
+            loop.spawn(function()
+                woken = tracker:wait(sid(1), { interval_ms = 60000, timeout_ms = 5000 })
+            end)
+            loop.sleep(1)
+            tracker:update(event(1, "delivered"))
+            go_on = true
+            for _ = 1, 500 do -- much less than until the next look
+                loop.sleep(woken and 0 or 2)
+            end
+            assert.equal("delivered", woken and woken.status)
+        end)
+    end)
+
     it("ends with a callback even while a look hangs", function()
         local looks = 0
         function client:get(asked)

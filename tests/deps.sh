@@ -12,15 +12,12 @@ packages=(
 level=${1:-build}
 case $level in test | check | bench)
     packages+=(curl tzdata lua-busted libcmocka-dev libnghttp2-dev python3 python3-twilio)
+    packages+=(nginx-light libnginx-mod-http-lua redis-server lua-nginx-redis)
     command -v npm > /dev/null || packages+=(nodejs npm)
     ;;
 esac
 case $level in check | bench)
     packages+=(clang clang-format lua-check g++ valgrind gcovr libclang-rt-14-dev)
-    ;;
-esac
-case $level in bench)
-    packages+=(nginx-light libnginx-mod-http-lua)
     ;;
 esac
 

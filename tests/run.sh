@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs suites of tests and closes with one line of counts.
-# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, lua, crash, peers, examples,
-# fuzz [SECONDS]
+# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, limits, lua, crash, peers,
+# examples, fuzz [SECONDS]
 # VALGRIND=1 runs the C tests under valgrind; GC_STRESS=1 runs the specs with a collector that never rests.
 set -u
 
@@ -140,6 +140,11 @@ while [ $# -gt 0 ]; do
         with_modules "$build/lua5.4" single "STOPs survive 200 kills of their receiver" \
             lua5.4 tests/integration/receiver_crash.lua 200
         tail -n 1 "$log"
+        ;;
+    limits)
+        with_modules "$build/lua5.4" single "limits hold over nginx's workers, reloaded and killed" \
+            lua5.4 tests/integration/nginx_limits.lua
+        tail -n 2 "$log"
         ;;
     peers)
         peers

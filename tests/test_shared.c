@@ -14,18 +14,28 @@
 #define OTHER_ACCOUNT "ACffffffffffffffffffffffffffffffff"
 #define TO "+15005550001"
 
-/* Where the region of NAME lies. */
-static const char *path_of_name(void)
+/* The number of the present layout, and how large a region is that has it. */
+enum { LAYOUT = 3, LAYOUT_BYTES = 2049616 };
+
+/* Where the region of NAME lies, for processes with that layout. */
+static const char *path_of_layout(unsigned layout)
 {
     static char path[128];
-    snprintf(path, sizeof path, "/twilio_sms.%u." NAME ".%016" PRIx64, (unsigned)geteuid(),
-             tsms__str_hash(tsms_str_from(VIRTUAL_ACCOUNT)));
+    snprintf(path, sizeof path, "/twilio_sms.%u." NAME ".%016" PRIx64 ".%u", (unsigned)geteuid(),
+             tsms__str_hash(tsms_str_from(VIRTUAL_ACCOUNT)), layout);
     return path;
+}
+
+static const char *path_of_name(void)
+{
+    return path_of_layout(LAYOUT);
 }
 
 static int remove_names(void **state)
 {
     (void)state;
+    shm_unlink(path_of_layout(LAYOUT - 1));
+    shm_unlink(path_of_layout(LAYOUT + 1));
     tsms__region_unlink(NAME, VIRTUAL_ACCOUNT);
     tsms__region_unlink(NAME, OTHER_ACCOUNT);
     return 0;
@@ -133,6 +143,91 @@ static void test_the_breaker_is_shared(void **state)
     tsms__region_close(b);
 }
 
+/* ---- Layouts ------------------------------------------------------------------------------- */
+
+/* Whoever changes what a region holds gives it the next number: processes with the same number must
+ * understand each other. */
+static void test_the_number_of_the_layout_belongs_to_its_size(void **state)
+{
+    (void)state;
+    tsms__region_close(open_region(NAME, VIRTUAL_ACCOUNT));
+    int fd = shm_open(path_of_name(), O_RDWR, 0600);
+    assert_true(fd >= 0);
+    struct stat info;
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(info.st_size, LAYOUT_BYTES);
+    close(fd);
+}
+
+/* As while one version takes over from another: each has its own region, and sees its own only. */
+static void test_two_layouts_side_by_side(void **state)
+{
+    (void)state;
+    tsms__region *old = open_region(NAME, VIRTUAL_ACCOUNT);
+    tsms__region *new = NULL;
+    assert_int_equal(tsms__region_open_layout(LAYOUT + 1, NAME, VIRTUAL_ACCOUNT, &new, NULL),
+                     TSMS_OK);
+    atomic_store(tsms__region_account(old), 5);
+    atomic_store(tsms__region_account(new), 6);
+    tsms__region_count(new, TSMS__COUNT_requests);
+    assert_int_equal(atomic_load(tsms__region_account(old)), 5);
+    assert_int_equal(tsms__region_counter(old, TSMS__COUNT_requests), 0);
+
+    tsms__region *again = open_region(NAME, VIRTUAL_ACCOUNT);
+    assert_int_equal(atomic_load(tsms__region_account(again)), 5);
+    tsms__region_close(again);
+    assert_int_equal(tsms__region_open_layout(LAYOUT + 1, NAME, VIRTUAL_ACCOUNT, &again, NULL),
+                     TSMS_OK);
+    assert_int_equal(atomic_load(tsms__region_account(again)), 6);
+    tsms__region_close(again);
+
+    /* Forgetting a name is for one's own version only. */
+    tsms__region_unlink(NAME, VIRTUAL_ACCOUNT);
+    assert_int_equal(tsms__region_open_layout(LAYOUT + 1, NAME, VIRTUAL_ACCOUNT, &again, NULL),
+                     TSMS_OK);
+    assert_int_equal(atomic_load(tsms__region_account(again)), 6);
+    tsms__region_close(again);
+    tsms__region_close(old);
+    tsms__region_close(new);
+}
+
+static void write_file(const char *path, const char *bytes)
+{
+    int fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, strlen(bytes)), strlen(bytes));
+    close(fd);
+}
+
+static void assert_file_holds(const char *path, const char *bytes)
+{
+    char found[64] = {0};
+    int fd = shm_open(path, O_RDWR, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, found, sizeof found - 1), strlen(bytes));
+    assert_string_equal(found, bytes);
+    close(fd);
+}
+
+/* The files of older versions, also of those whose names had no number yet. */
+static void test_an_older_file_stays_as_it_was(void **state)
+{
+    (void)state;
+    char unnumbered[128];
+    snprintf(unnumbered, sizeof unnumbered, "/twilio_sms.%u." NAME ".%016" PRIx64,
+             (unsigned)geteuid(), tsms__str_hash(tsms_str_from(VIRTUAL_ACCOUNT)));
+    shm_unlink(unnumbered);
+    write_file(unnumbered, "limits of an old process");
+    write_file(path_of_layout(LAYOUT - 1), "limits of another one");
+    tsms__region *region = open_region(NAME, VIRTUAL_ACCOUNT);
+    assert_int_equal(atomic_load(tsms__region_account(region)), 0);
+    tsms__region_unlink(NAME, VIRTUAL_ACCOUNT);
+    assert_file_holds(unnumbered, "limits of an old process");
+    assert_file_holds(path_of_layout(LAYOUT - 1), "limits of another one");
+    tsms__region_close(region);
+    shm_unlink(unnumbered);
+}
+
 /* ---- What is refused ----------------------------------------------------------------------- */
 
 static void assert_refused(const char *why)
@@ -154,7 +249,7 @@ static int open_block(void)
     return fd;
 }
 
-static void test_another_layout(void **state)
+static void test_what_is_no_region(void **state)
 {
     (void)state;
     tsms__region_close(open_region(NAME, VIRTUAL_ACCOUNT));
@@ -164,7 +259,7 @@ static void test_another_layout(void **state)
     assert_true(layout != 0);
     layout++;
     assert_int_equal(pwrite(fd, &layout, sizeof layout, 0), sizeof layout);
-    assert_refused("another version");
+    assert_refused("holds something else");
     layout--;
     assert_int_equal(pwrite(fd, &layout, sizeof layout, 0), sizeof layout);
     tsms__region_close(open_region(NAME, VIRTUAL_ACCOUNT));
@@ -176,9 +271,9 @@ static void test_another_size(void **state)
     (void)state;
     int fd = open_block();
     assert_int_equal(ftruncate(fd, 4096), 0);
-    assert_refused("another version");
+    assert_refused("holds something else");
     assert_int_equal(ftruncate(fd, 1 << 24), 0);
-    assert_refused("another version");
+    assert_refused("holds something else");
     assert_int_equal(ftruncate(fd, 0), 0); /* as it is between its making and its sizing */
     tsms__region_close(open_region(NAME, VIRTUAL_ACCOUNT));
     close(fd);
@@ -385,7 +480,10 @@ int main(void)
         TEST(test_a_fresh_region),
         TEST(test_regions_of_one_name_are_one),
         TEST(test_the_breaker_is_shared),
-        TEST(test_another_layout),
+        TEST(test_the_number_of_the_layout_belongs_to_its_size),
+        TEST(test_two_layouts_side_by_side),
+        TEST(test_an_older_file_stays_as_it_was),
+        TEST(test_what_is_no_region),
         TEST(test_another_size),
         TEST(test_another_users_region),
         TEST(test_a_region_has_all_its_pages),

@@ -149,6 +149,17 @@ enum { KILLS = 60, RATE_INTERVAL_NS = 1000000 };
 static const tsms__breaker_rules rules = {
     .failure_threshold = 3, .success_threshold = 2, .reset_timeout_ms = 50, .lease_ms = 20};
 
+/* Metrics, of which the first rounds make the series. A name is written again in each round. */
+static void count_round(tsms__region *region, int64_t now_ms)
+{
+    tsms__metrics *metrics = tsms__region_metrics(region);
+    char name[32];
+    snprintf(name, sizeof name, "sender %d", (int)(now_ms % 100));
+    unsigned sender = tsms__metrics_sender(metrics, tsms_str_from(name));
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, sender, 49, 0));
+    tsms__metrics_time(metrics, tsms__series_of(TSMS__REQUESTS, 0, 4, 2), now_ms % 100);
+}
+
 /* Everything that a client does with its region, as fast as it goes; a millisecond a round. */
 static void hammer(_Atomic int64_t *clock_ms, uint64_t seed)
 {
@@ -177,6 +188,7 @@ static void hammer(_Atomic int64_t *clock_ms, uint64_t seed)
             tsms__region_quota_give(region, 14);
         }
         tsms__region_count(region, TSMS__COUNT_requests);
+        count_round(region, now_ms);
     }
 }
 
@@ -228,6 +240,36 @@ static void check_limits(tsms__region *region, int64_t now_ms)
     }
 }
 
+/* Each name has one series, under which all rounds were counted: a round more or less for each kill
+ * between the counter and the metrics. */
+static void check_metrics(tsms__region *region, uint64_t requests, uint64_t kills)
+{
+    tsms__metrics *metrics = tsms__region_metrics(region);
+    tsms__sample all = {0};
+    bool seen[100] = {0};
+    for (size_t slot = 0; slot < tsms__metrics_slots(TSMS__MESSAGES); slot++) {
+        tsms__series series = tsms__metrics_at(metrics, TSMS__MESSAGES, slot);
+        if (series == 0) {
+            continue;
+        }
+        char name[TSMS__SENDER_SIZE];
+        int number;
+        tsms__metrics_sender_name(metrics, tsms__series_label(series, 0), name);
+        assert_int_equal(sscanf(name, "sender %d", &number), 1);
+        assert_in_range(number, 0, 99);
+        assert_false(seen[number]);
+        seen[number] = true;
+        tsms__metrics_add(metrics, TSMS__MESSAGES, slot, &all);
+    }
+    assert_in_range(all.count, requests - kills, requests);
+    tsms__sample timed = {0};
+    for (size_t slot = 0; slot < tsms__metrics_slots(TSMS__REQUESTS); slot++) {
+        tsms__metrics_add(metrics, TSMS__REQUESTS, slot, &timed);
+    }
+    assert_in_range(timed.count, all.count - kills, all.count);
+    assert_int_equal(tsms__metrics_overflowed(metrics), 0);
+}
+
 static void test_a_killed_process_leaves_the_region_valid(void **state)
 {
     (void)state;
@@ -250,6 +292,7 @@ static void test_a_killed_process_leaves_the_region_valid(void **state)
         assert_in_range(500 - tsms__region_quota_left(region, 500), 0, 14 * (i + 1));
         assert_true(tsms__region_counter(region, TSMS__COUNT_requests) > requests);
         requests = tsms__region_counter(region, TSMS__COUNT_requests);
+        check_metrics(region, requests, i + 1);
         atomic_fetch_add(clock_ms, 2000);
         tsms__region_close(region);
     }
@@ -265,6 +308,47 @@ static void test_a_killed_process_leaves_the_region_valid(void **state)
     munmap((void *)clock_ms, sizeof *clock_ms);
 }
 
+/* ---- Many at once -------------------------------------------------------------------------- */
+
+enum { ATTACHING = 16, ROUNDS = 40 };
+
+/* Whoever is first makes the file; all others find it, whole or not, and none is refused. */
+static void test_many_processes_open_a_region_at_once(void **state)
+{
+    (void)state;
+    _Atomic int *gate = share(sizeof *gate);
+    for (int round = 0; round < ROUNDS; round++) {
+        tsms__region_unlink(NAME, VIRTUAL_ACCOUNT);
+        atomic_store(gate, 0);
+        pid_t children[ATTACHING];
+        for (size_t i = 0; i < ATTACHING; i++) {
+            children[i] = fork();
+            assert_true(children[i] >= 0);
+            if (children[i] == 0) {
+                tsms__region *region;
+                while (atomic_load(gate) == 0) {
+                    sched_yield();
+                }
+                if (tsms__region_open(NAME, VIRTUAL_ACCOUNT, &region, NULL) != TSMS_OK) {
+                    _exit(1);
+                }
+                tsms__region_count(region, TSMS__COUNT_submitted);
+                tsms__region_close(region);
+                _exit(0);
+            }
+        }
+        atomic_store(gate, 1);
+        for (size_t i = 0; i < ATTACHING; i++) {
+            wait_for(children[i]);
+        }
+        tsms__region *region;
+        assert_int_equal(tsms__region_open(NAME, VIRTUAL_ACCOUNT, &region, NULL), TSMS_OK);
+        assert_int_equal(tsms__region_counter(region, TSMS__COUNT_submitted), ATTACHING);
+        tsms__region_close(region);
+    }
+    munmap((void *)gate, sizeof *gate);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, remove_name, remove_name)
@@ -272,6 +356,7 @@ int main(void)
         TEST(test_two_processes_keep_the_limit_of_the_account),
         TEST(test_two_processes_keep_the_limit_of_a_number),
         TEST(test_a_killed_process_leaves_the_region_valid),
+        TEST(test_many_processes_open_a_region_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

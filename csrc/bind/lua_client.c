@@ -6,6 +6,7 @@
 #include "lua_config.h"
 #include "lua_error.h"
 #include "lua_machine.h"
+#include "lua_metrics.h"
 #include "lua_request.h"
 #include "lua_result.h"
 #include "lua_tap.h"
@@ -24,6 +25,9 @@ static int client_close(lua_State *L)
         tsms__buf_free(&self->body);
         tsms__buf_free(&self->name);
         tsms__buf_free(&self->value);
+        tsms__wipe(self->request.ptr, self->request.cap);
+        tsms__buf_free(&self->request);
+        tsms__secret_free(self->authorization);
     }
     tsms_client_free(self->client);
     *self = (handle){0};
@@ -84,6 +88,7 @@ static int make(lua_State *L, bool machine)
         tsms__buf_init(&self->body, &self->client->mem);
         tsms__buf_init(&self->name, &self->client->mem);
         tsms__buf_init(&self->value, &self->client->mem);
+        tsms__buf_init(&self->request, &self->client->mem);
     }
     tsms_config_free(self->config);
     self->config = NULL;
@@ -134,6 +139,13 @@ static int client_step(lua_State *L)
 {
     handle *self = check_driven(L);
     tsms_client_step(self->client, (int)tsms__lua_check_int(L, 2, -1, INT32_MAX));
+    return 0;
+}
+
+/* client:start(): what may leave now leaves; nothing is waited for. */
+static int client_start(lua_State *L)
+{
+    tsms_client_start(check_driven(L)->client);
     return 0;
 }
 
@@ -291,6 +303,14 @@ static int client_stats(lua_State *L)
     return 1;
 }
 
+/* client:metrics(["prometheus" | "openmetrics"]): the text, or nil and an error. */
+static int client_metrics(lua_State *L)
+{
+    handle *self = tsms__lua_check_client(L);
+    return tsms__lua_push_metrics(L,
+                                  tsms_client_metrics(self->client, tsms__lua_check_format(L, 2)));
+}
+
 static int client_tostring(lua_State *L)
 {
     handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
@@ -310,10 +330,12 @@ void tsms__lua_open_client(lua_State *L)
                                        {"check", client_check},
                                        {"close", client_close},
                                        {"event", client_event},
+                                       {"metrics", client_metrics},
                                        {"now_ms", client_now_ms},
                                        {"pollfd", client_pollfd},
                                        {"result", client_result},
                                        {"set_checks", client_set_checks},
+                                       {"start", client_start},
                                        {"stats", client_stats},
                                        {"step", client_step},
                                        {"submit", client_submit},

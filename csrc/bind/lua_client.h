@@ -3,6 +3,7 @@
 #define TSMS_BIND_LUA_CLIENT_H
 
 #include "../call/client.h"
+#include "../wire/http1_request.h"
 #include "lua_compat.h"
 
 typedef struct tsms__lua_client {
@@ -12,8 +13,11 @@ typedef struct tsms__lua_client {
     tsms__tapped *tapped; /* the same */
     bool machine;         /* it has no driver, and stands at `now` */
     tsms__now now;
-    tsms_buf body;        /* an answer that is put together from pieces */
-    tsms_buf name, value; /* of a form that is taken apart */
+    tsms_buf body;               /* an answer that is put together from pieces */
+    tsms_buf name, value;        /* of a form that is taken apart */
+    tsms__secret *authorization; /* of requests as bytes; NULL before the first */
+    tsms__http1_peer peer;       /* the same */
+    tsms_buf request;            /* the one that is being handed out; wiped after that */
 } tsms__lua_client;
 
 /* The open client at argument 1; raises for anything else. */

@@ -3,6 +3,7 @@
 #include "lua_client.h"
 #include "lua_error.h"
 #include "lua_file.h"
+#include "lua_http1.h"
 #include "lua_json.h"
 #include "lua_poll.h"
 #include "lua_post.h"
@@ -19,6 +20,7 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_text(L);
     tsms__lua_open_poll(L);
     tsms__lua_open_client(L);
+    tsms__lua_open_http1(L);
     tsms__lua_open_signature(L);
     tsms__lua_open_webhook(L);
     tsms__lua_open_twiml(L);

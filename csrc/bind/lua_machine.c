@@ -2,13 +2,15 @@
 #include "lua_machine.h"
 
 #include "lua_client.h"
+#include "lua_http1.h"
+#include "lua_machine_bytes.h"
 #include "lua_tap.h"
 #include "lua_text.h"
 
 /* Milliseconds that Lua's numbers hold exactly. */
 #define MS_MOST (INT64_C(1) << 53)
 
-static tsms__lua_client *check_machine(lua_State *L)
+tsms__lua_client *tsms__lua_check_machine(lua_State *L)
 {
     tsms__lua_client *self = tsms__lua_check_client(L);
     if (!self->machine) {
@@ -20,7 +22,7 @@ static tsms__lua_client *check_machine(lua_State *L)
 /* machine:at(mono_ms, wall_ms): the moment of all later calls. Monotonic time never goes back. */
 static int machine_at(lua_State *L)
 {
-    tsms__lua_client *self = check_machine(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
     self->now = (tsms__now){
         .mono_ms = tsms__lua_check_int(L, 2, self->now.mono_ms, MS_MOST),
         .wall_ms = tsms__lua_check_int(L, 3, 0, MS_MOST),
@@ -39,7 +41,7 @@ static void push_buf(lua_State *L, const tsms_buf *buf)
  * so that forms of one shape would all collide. */
 static int machine_next(lua_State *L)
 {
-    tsms__lua_client *self = check_machine(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
     bool apart = lua_toboolean(L, 2);
     luaL_checkstack(L, 8, NULL); /* a request that was taken must not be lost */
     const tsms__call *call = tsms__client_next(self->client, self->now);
@@ -89,11 +91,16 @@ static bool push_field(lua_State *L, const char *name, int type)
     return true;
 }
 
-static tsms_str text_on_top(lua_State *L)
+static tsms_str text_at(lua_State *L, int index)
 {
     tsms_str text;
-    text.ptr = lua_tolstring(L, -1, &text.len);
+    text.ptr = lua_tolstring(L, index, &text.len);
     return text;
+}
+
+static tsms_str text_on_top(lua_State *L)
+{
+    return text_at(L, -1);
 }
 
 static void read_fault(lua_State *L, tsms__transfer *out)
@@ -191,36 +198,76 @@ static void read_body(lua_State *L, tsms__lua_client *self, tsms__response *out)
     }
 }
 
-/* machine:finish(id, transfer): what became of a request; answers whether it was on the wire.
- * transfer = { sent =, fault =, message =, status =, complete =, headers = { { name, value }, ...
- * }, body = }. An answer proves that the request was sent, and is complete unless there is a fault;
- * without one `sent` must be given, because it decides whether a message may be sent again. */
-static int machine_finish(lua_State *L)
+/* An answer proves that the request was sent, and is complete unless there is a fault; without one
+ * `sent` must be given, because it decides whether a message may be sent again. */
+static void read_transfer(lua_State *L, tsms__lua_client *self, tsms__transfer *out)
 {
-    tsms__lua_client *self = check_machine(L);
-    uint64_t id = (uint64_t)tsms__lua_check_int(L, 2, 0, MS_MOST);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 3);
-    tsms__transfer transfer = {0};
-    read_fault(L, &transfer);
-    read_status(L, &transfer.response);
-    bool answered = transfer.response.http_status != 0;
+    read_fault(L, out);
+    read_status(L, &out->response);
+    bool answered = out->response.http_status != 0;
     if (push_field(L, "sent", LUA_TBOOLEAN)) {
-        transfer.sent = lua_toboolean(L, -1);
+        out->sent = lua_toboolean(L, -1);
     } else if (!answered) {
         luaL_error(L, "transfer.sent must be true or false where there is no status");
     }
-    transfer.sent = transfer.sent || answered;
-    bool whole = answered && transfer.fault == TSMS_KIND_NONE;
-    transfer.response.complete =
-        push_field(L, "complete", LUA_TBOOLEAN) ? lua_toboolean(L, -1) : whole;
+    out->sent = out->sent || answered;
+    bool whole = answered && out->fault == TSMS_KIND_NONE;
+    out->response.complete = push_field(L, "complete", LUA_TBOOLEAN) ? lua_toboolean(L, -1) : whole;
     lua_pop(L, 2);
-    read_headers(L, &transfer.response);
-    read_body(L, self, &transfer.response);
-    self = check_machine(L); /* finalizers may have run meanwhile, and closed it */
+    read_headers(L, &out->response);
+    read_body(L, self, &out->response);
+}
+
+/* The same from an answer that came over a socket; argument 4 is a fault, 5 its message. Without a
+ * fault, one that cannot be read says itself what is wrong with it. */
+static tsms__lua_http1 *read_answer(lua_State *L, tsms__transfer *out)
+{
+    tsms__lua_http1 *http1 = tsms__lua_check_http1(L, 3);
+    const tsms__http1_answer *answer = &http1->answer;
+    *out = (tsms__transfer){
+        .sent = true, .fault = answer->fault, .fault_text = tsms_str_from(answer->why)};
+    if (!lua_isnoneornil(L, 4)) {
+        luaL_checktype(L, 4, LUA_TSTRING);
+        out->fault = tsms_kind_from_name(text_at(L, 4));
+        luaL_argcheck(L, out->fault != TSMS_KIND_NONE, 4, "no kind of error");
+        out->fault_text = (tsms_str){NULL, 0};
+        if (!lua_isnoneornil(L, 5)) {
+            luaL_checktype(L, 5, LUA_TSTRING);
+            out->fault_text = text_at(L, 5);
+        }
+    } else {
+        luaL_argcheck(L, answer->state != TSMS__HTTP1_MORE, 3,
+                      "the answer is not over: call ended, or say what the fault is");
+    }
+    tsms__http1_read(answer, &out->response);
+    return http1;
+}
+
+/* machine:finish(id, transfer) or machine:finish(id, answer, fault, message): what became of a
+ * request; answers whether it was on the wire. transfer = { sent =, fault =, message =, status =,
+ * complete =, headers = { { name, value }, ... }, body = }. An answer of core.http1, which is used
+ * up by this, was sent for, and its body does not become a Lua string. */
+static int machine_finish(lua_State *L)
+{
+    tsms__lua_client *self = tsms__lua_check_machine(L);
+    uint64_t id = (uint64_t)tsms__lua_check_int(L, 2, 0, MS_MOST);
+    tsms__transfer transfer = {0};
+    tsms__lua_http1 *http1 = NULL;
+    if (lua_isuserdata(L, 3)) {
+        http1 = read_answer(L, &transfer);
+    } else {
+        read_transfer(L, self, &transfer);
+    }
+    self = tsms__lua_check_machine(L); /* finalizers may have run meanwhile, and closed it */
     tsms__call *call = tsms__client_on_wire(self->client, id);
     if (call != NULL) {
         tsms__client_finish(self->client, call, &transfer, self->now);
+    }
+    if (http1 != NULL) {
+        http1->is_open = false;
+        tsms__http1_trim(&http1->answer);
     }
     lua_pushboolean(L, call != NULL);
     return 1;
@@ -232,7 +279,7 @@ static int machine_finish(lua_State *L)
  * before something else happens. */
 static int machine_due_ms(lua_State *L)
 {
-    tsms__lua_client *self = check_machine(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
     int64_t due_ms = tsms__client_due_ms(self->client, self->now);
     if (due_ms == INT64_MAX) {
         return 0;
@@ -244,14 +291,14 @@ static int machine_due_ms(lua_State *L)
 /* machine:news(): how many results and unasked questions wait. */
 static int machine_news(lua_State *L)
 {
-    tsms__lua_push_int(L, (int64_t)tsms__client_news(check_machine(L)->client));
+    tsms__lua_push_int(L, (int64_t)tsms__client_news(tsms__lua_check_machine(L)->client));
     return 1;
 }
 
 /* machine:origin(): "https://api.twilio.com" */
 static int machine_origin(lua_State *L)
 {
-    push_buf(L, &check_machine(L)->client->origin);
+    push_buf(L, &tsms__lua_check_machine(L)->client->origin);
     return 1;
 }
 
@@ -265,4 +312,5 @@ void tsms__lua_add_machine(lua_State *L)
                                        {"origin", machine_origin},
                                        {NULL, NULL}};
     tsms__lua_setfuncs(L, methods);
+    tsms__lua_add_machine_bytes(L);
 }

@@ -2,9 +2,11 @@
 #ifndef TSMS_BIND_LUA_MACHINE_H
 #define TSMS_BIND_LUA_MACHINE_H
 
-#include "lua_compat.h"
+#include "lua_client.h"
 
-/* Adds the methods at, due_ms, finish, news, next and origin to the table on top. */
+/* The open machine at argument 1; raises for anything else. */
+tsms__lua_client *tsms__lua_check_machine(lua_State *L);
+/* Adds the methods of a machine to the table on top. */
 void tsms__lua_add_machine(lua_State *L);
 
 #endif

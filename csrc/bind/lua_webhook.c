@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "../call/replay.h"
+#include "../call/webhook.h"
 #include "lua_error.h"
+#include "lua_metrics.h"
 #include "lua_secret.h"
 #include "lua_webhook_event.h"
 
@@ -395,6 +397,56 @@ static int webhook_release(lua_State *L)
     return 0;
 }
 
+static tsms_str field_text(lua_State *L, int arg, const char *name)
+{
+    tsms_str text = {NULL, 0};
+    lua_getfield(L, arg, name);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        text.ptr = lua_tolstring(L, -1, &text.len);
+    }
+    return text;
+}
+
+/* webhook:count("ok" | "replay" | "redirected" | "failed", event): an event of webhook:read. */
+static int webhook_count(lua_State *L)
+{
+    static const char *const verdicts[] = {[TSMS_VERDICT_OK] = "ok",
+                                           [TSMS_VERDICT_REPLAY] = "replay",
+                                           [TSMS_VERDICT_REDIRECTED] = "redirected",
+                                           [TSMS_VERDICT_FAILED] = "failed",
+                                           NULL};
+    (void)check_handle(L);
+    tsms_webhook_verdict verdict = (tsms_webhook_verdict)luaL_checkoption(L, 2, NULL, verdicts);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    tsms_str type = field_text(L, 3, "type");
+    tsms_webhook_info info = {.to = field_text(L, 3, "to"),
+                              .status_id = tsms_message_status_from(field_text(L, 3, "status"))};
+    info.type = tsms__str_eq_z(type, "inbound")  ? TSMS_WEBHOOK_INBOUND
+                : tsms__str_eq_z(type, "status") ? TSMS_WEBHOOK_STATUS
+                                                 : TSMS_WEBHOOK_UNKNOWN;
+    tsms__webhook_count(check_webhook(L), &info, verdict);
+    return 0;
+}
+
+/* webhook:count_refused(err): the error of webhook:read. */
+static int webhook_count_refused(lua_State *L)
+{
+    (void)check_handle(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    tsms_error err = {.kind = tsms_kind_from_name(field_text(L, 2, "kind"))};
+    tsms_webhook_count_refused(check_webhook(L), &err);
+    return 0;
+}
+
+/* webhook:metrics(["prometheus" | "openmetrics"]): the text, or nil and an error. */
+static int webhook_metrics(lua_State *L)
+{
+    tsms_webhook *webhook = check_webhook(L);
+    return tsms__lua_push_metrics(L, tsms_webhook_metrics(webhook, tsms__lua_check_format(L, 2)));
+}
+
 static int webhook_tostring(lua_State *L)
 {
     const webhook_handle *self = luaL_checkudata(L, 1, WEBHOOK_CLASS);
@@ -412,8 +464,11 @@ void tsms__lua_open_webhook(lua_State *L)
     static const luaL_Reg methods[] = {{"add_token", webhook_add_token},
                                        {"claim", webhook_claim},
                                        {"close", webhook_close},
+                                       {"count", webhook_count},
+                                       {"count_refused", webhook_count_refused},
                                        {"explain", webhook_explain},
                                        {"finish", webhook_finish},
+                                       {"metrics", webhook_metrics},
                                        {"read", webhook_read},
                                        {"release", webhook_release},
                                        {"forget", webhook_forget},

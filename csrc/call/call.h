@@ -75,8 +75,11 @@ typedef struct tsms__call {
     size_t heap_index; /* 1-based place in the timer heap; 0: not in it */
     int64_t timer_ms;
     tsms__waiter waiter;
-    bool queued;  /* has stood in the rate queue since its last check */
-    bool limited; /* has been counted as rate limited */
+    bool queued;    /* has stood in the rate queue since its last check */
+    bool limited;   /* has been counted as rate limited */
+    bool held_back; /* since held_ms a rate limit holds it back, the one of held_level */
+    unsigned held_level;
+    int64_t held_ms;
     tsms__permit permit;
     int64_t wire_ms; /* when the request under way left */
 } tsms__call;

@@ -4,6 +4,7 @@
 #include "../wire/message.h"
 #include "../wire/phone.h"
 #include "dispatch.h"
+#include "measure.h"
 #include "permit.h"
 #include "reference.h"
 #include "report.h"
@@ -54,6 +55,7 @@ static tsms_status allocate_parts(tsms_client *client, tsms_error *err)
     const tsms_config *config = client->config;
     tsms__buf_init(&client->origin, &client->mem);
     tsms__buf_init(&client->callback, &client->mem);
+    tsms__buf_init(&client->metrics_text, &client->mem);
     tsms__timers_init(&client->timers, &client->mem);
     tsms__tap_init(&client->tap, &client->mem);
     tsms_status status =
@@ -61,6 +63,7 @@ static tsms_status allocate_parts(tsms_client *client, tsms_error *err)
     if (status != TSMS_OK) {
         return status;
     }
+    tsms__measure_senders(client);
     client->account_level = (tsms__level){
         .cell = tsms__region_account(client->region),
         .rate = tsms__rate_of(config->rate.per_second, (uint64_t)config->rate.burst),
@@ -157,6 +160,7 @@ void tsms__client_free(tsms_client *client)
     tsms__tap_set(&client->tap, false);
     tsms__buf_free(&client->origin);
     tsms__buf_free(&client->callback);
+    tsms__buf_free(&client->metrics_text);
     tsms__hmac_free(client->ref_key);
     tsms__region_close(client->region);
     tsms_config_free(client->config);
@@ -255,10 +259,12 @@ static tsms_status submit(tsms_client *client, const tsms_request *request, tsms
 tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, tsms__now now,
                                 uint64_t *call_id, tsms_error *err)
 {
-    tsms__error_clear(err);
     tsms_request request;
     tsms_message_options message;
     char own_ref[TSMS__RANDOM_REF_SIZE];
+    tsms_error ignored;
+    err = err != NULL ? err : &ignored;
+    tsms__error_clear(err);
     tsms_status status = tsms__request_read(given, &request, err);
     if (status == TSMS_OK && request.operation == TSMS_OP_SEND && request.message != NULL) {
         status = tsms__message_read(request.message, &message, err);
@@ -277,8 +283,9 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
     if (status == TSMS_OK) {
         status = submit(client, &request, now, call_id, err);
     }
-    if (status != TSMS_OK && err != NULL) {
+    if (status != TSMS_OK) {
         err->outcome = TSMS_OUTCOME_NOT_SENT;
+        tsms__measure_refused(client, err->kind);
     }
     return status;
 }

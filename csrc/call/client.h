@@ -37,6 +37,9 @@ struct tsms_client {
     tsms_buf origin;     /* "https://api.twilio.com", ends in NUL */
     tsms__hmac *ref_key; /* of the option callback_ref.key; NULL: callbacks carry no reference */
     tsms_buf callback;   /* the status callback URL with its reference, while a message is taken */
+    unsigned from_label; /* what the options from and messaging_service_sid are in the metrics */
+    unsigned service_label;
+    tsms_buf metrics_text; /* what tsms_client_metrics shows */
 
     bool checks;
     tsms__call **slots; /* every call ever made, in use or free */

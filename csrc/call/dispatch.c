@@ -1,6 +1,7 @@
 /* Decides which call's request leaves next, and follows each call from phase to phase. */
 #include "dispatch.h"
 
+#include "measure.h"
 #include "permit.h"
 #include "report.h"
 
@@ -50,6 +51,7 @@ static void hand_out(tsms_client *client, tsms__call *call, tsms__now now)
                 result->outcome == TSMS_OUTCOME_ACCEPTED_NO_SID)) {
         tsms__count(client, TSMS__COUNT_in_doubt);
     }
+    tsms__measure_end(client, call, now);
     tsms_event *event = tsms__report(client, TSMS_EVENT_DONE, call, now);
     event->duration_ms = now.mono_ms - call->started_ms;
     event->outcome = result->outcome;
@@ -118,6 +120,7 @@ static tsms__call *leave(tsms_client *client, tsms__call *call, tsms__now now)
     tsms__call_start(call, now);
     call->queued = false;
     call->wire_ms = now.mono_ms;
+    tsms__measure_leave(client, call, now);
     tsms__count(client, TSMS__COUNT_requests);
     tsms__report(client, TSMS_EVENT_ATTEMPT, call, now);
     tsms__dispatch_put(client, call, now);
@@ -147,8 +150,10 @@ static void levels_of(tsms_client *client, const tsms__call *call, tsms__level l
     }
 }
 
-static void count_limited(tsms_client *client, tsms__call *call, int64_t wait_ms, tsms__now now)
+static void count_limited(tsms_client *client, tsms__call *call, size_t level, int64_t wait_ms,
+                          tsms__now now)
 {
+    tsms__measure_hold(call, level, now);
     if (!call->limited) {
         call->limited = true;
         tsms__count(client, TSMS__COUNT_rate_limited);
@@ -200,12 +205,12 @@ static void enqueue(tsms_client *client, tsms__call *call, const tsms__level lev
         call->queued ? tsms__levels_wait_ns(levels, RECIPIENT, call->cost, now_ns(now), NULL)
                      : tsms__queue_estimate_ns(client->queue, sender_key(call), levels[NUMBER],
                                                call->cost, now_ns(now)));
+    size_t slowest = ACCOUNT;
     if (wait_ms > 0) {
-        count_limited(client, call, wait_ms, now);
+        (void)tsms__levels_wait_ns(levels, RECIPIENT, call->cost, now_ns(now), &slowest);
+        count_limited(client, call, slowest, wait_ms, now);
     }
     if (waits_too_long(client, call, wait_ms, now)) {
-        size_t slowest = ACCOUNT;
-        (void)tsms__levels_wait_ns(levels, RECIPIENT, call->cost, now_ns(now), &slowest);
         refuse_limited(client, call,
                        slowest == NUMBER ? TSMS_KIND_NUMBER_RATE_LIMITED
                                          : TSMS_KIND_ACCOUNT_RATE_LIMITED,
@@ -224,7 +229,7 @@ static void enqueue(tsms_client *client, tsms__call *call, const tsms__level lev
 static void wait_for_recipient(tsms_client *client, tsms__call *call, int64_t wait_ms,
                                tsms__now now)
 {
-    count_limited(client, call, wait_ms, now);
+    count_limited(client, call, RECIPIENT, wait_ms, now);
     if (waits_too_long(client, call, wait_ms, now)) {
         refuse_limited(client, call, TSMS_KIND_NUMBER_RATE_LIMITED, wait_ms, now);
     } else {

@@ -1,5 +1,6 @@
 /* What the end of a request means for its client: breaker, ceiling, quota and reports. */
 #include "dispatch.h"
+#include "measure.h"
 #include "permit.h"
 #include "report.h"
 
@@ -71,11 +72,15 @@ static void report_finish(tsms_client *client, const tsms__call *call,
         tsms__error_text(event->text, sizeof event->text,
                          tsms_str_from(effects->found ? "found" : "not found"));
     }
+    tsms_kind reason =
+        call->result->error.kind; /* of the last attempt, whatever was looked up since */
     if (effects->suppressed) {
         tsms__count(client, TSMS__COUNT_retries_suppressed);
+        tsms__measure_retry(client, reason, true);
     }
     if (effects->retrying && call->phase != TSMS__PHASE_DONE) {
         tsms__count(client, TSMS__COUNT_retries);
+        tsms__measure_retry(client, reason, false);
         event = tsms__report(client, TSMS_EVENT_RETRY, call, now);
         event->kind = effects->error.kind;
         event->duration_ms = call->phase == TSMS__PHASE_PAUSE ? call->due_ms - now.mono_ms : 0;
@@ -142,7 +147,9 @@ void tsms__client_finish(tsms_client *client, tsms__call *call, const tsms__tran
                           .claims = client->claims,
                           .twin_sent = call->looking_up ? twin_sent(client, call) : NULL};
     tsms__call_effects effects;
+    bool looked_up = call->looking_up;
     tsms__call_finish(call, &env, transfer, now, &effects);
+    tsms__measure_request(client, call, looked_up, &effects, transfer, now);
     tsms__permit_give(client, call, breaker_result(&effects, transfer), now);
     adapt(client, &effects, call->wire_ms, now);
     if (effects.found) {

@@ -1,6 +1,8 @@
 /* Events, counters and statistics of a client. */
 #include "report.h"
 
+#include "measure.h"
+
 void tsms__count(tsms_client *client, tsms__counter counter)
 {
     tsms__region_count(client->region, counter);
@@ -40,6 +42,7 @@ void tsms__report_breaker(tsms_client *client, tsms__breaker_state before,
     if (before == after) {
         return;
     }
+    tsms__measure_breaker(client, before, after);
     if (after == TSMS__BREAKER_OPEN) {
         tsms__count(client, TSMS__COUNT_breaker_opened);
     }

@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "tsms" and the number of this layout; a change of struct tsms__region, or of what
- * lies behind it, raises the number. */
-#define LAYOUT UINT64_C(0x746D736D00000002)
+/* "tsms", before the number of the layout. */
+#define MAGIC UINT64_C(0x746D736D00000000)
 
 enum {
+    LAYOUT = 3,     /* a change of struct tsms__region, or of what lies behind it, raises it */
     SENDERS = 4096, /* keyed for good: an account owns few numbers */
     OVERFLOW_CELLS = 256,
     RECIPIENTS = 16384, /* by hash, without keys */
@@ -37,19 +37,43 @@ struct tsms__region {
     tsms__cell recipients[RECIPIENTS];
 };
 
-/* The table of webhooks lies behind the struct, on a cache line of its own. */
-enum { REPLAY_AT = (sizeof(tsms__region) + 63) / 64 * 64 };
+static size_t on_a_cache_line(size_t offset)
+{
+    return (offset + 63) / 64 * 64;
+}
+
+/* Behind the struct lie the table of webhooks and the metrics. */
+static size_t replay_at(void)
+{
+    return on_a_cache_line(sizeof(tsms__region));
+}
+
+static size_t metrics_at(void)
+{
+    return on_a_cache_line(replay_at() + tsms__replay_size());
+}
 
 static size_t region_size(void)
 {
-    return REPLAY_AT + tsms__replay_size();
+    return metrics_at() + tsms__metrics_size();
 }
 
-/* The account is part of the name, because limits and breaker are those of one account. */
-static void region_path(const char *name, const char *account_sid, char *path, size_t size)
+/* The account is part of the name, because limits and breaker are those of one account. So is the
+ * layout: while a new version takes over from an old one, as nginx's workers do when it is
+ * reloaded, both are there. */
+static void region_path(unsigned layout, const char *name, const char *account_sid, char *path,
+                        size_t size)
 {
-    snprintf(path, size, "/twilio_sms.%u.%s.%016llx", (unsigned)geteuid(), name,
-             (unsigned long long)tsms__str_hash(tsms_str_from(account_sid)));
+    snprintf(path, size, "/twilio_sms.%u.%s.%016llx.%u", (unsigned)geteuid(), name,
+             (unsigned long long)tsms__str_hash(tsms_str_from(account_sid)), layout);
+}
+
+static tsms_status no_region(const char *name, tsms_error *err)
+{
+    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                           "shared region '%s' holds something else; choose another name for "
+                           "'shared', or delete its file in /dev/shm",
+                           name);
 }
 
 static tsms_status open_error(int fd, const char *name, const char *what, tsms_error *err)
@@ -62,10 +86,11 @@ static tsms_status open_error(int fd, const char *name, const char *what, tsms_e
                            strerror(code));
 }
 
-static tsms_status map_named(const char *name, const char *account_sid, void **out, tsms_error *err)
+static tsms_status map_named(unsigned layout, const char *name, const char *account_sid, void **out,
+                             tsms_error *err)
 {
     char path[160];
-    region_path(name, account_sid, path, sizeof path);
+    region_path(layout, name, account_sid, path, sizeof path);
     int fd = shm_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         return open_error(fd, name, "cannot open it in shared memory", err);
@@ -83,10 +108,7 @@ static tsms_status map_named(const char *name, const char *account_sid, void **o
     }
     if (info.st_size != 0 && info.st_size != (off_t)region_size()) {
         close(fd);
-        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "shared region '%s' was made by another version; choose another "
-                               "name for 'shared'",
-                               name);
+        return no_region(name, err);
     }
     /* With ftruncate alone a full file system would show itself as a SIGBUS, later. */
     errno = posix_fallocate(fd, 0, (off_t)region_size());
@@ -104,6 +126,12 @@ static tsms_status map_named(const char *name, const char *account_sid, void **o
 tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__region **out,
                               tsms_error *err)
 {
+    return tsms__region_open_layout(LAYOUT, name, account_sid, out, err);
+}
+
+tsms_status tsms__region_open_layout(unsigned layout, const char *name, const char *account_sid,
+                                     tsms__region **out, tsms_error *err)
+{
     void *block;
     if (name == NULL || name[0] == '\0') {
         block =
@@ -112,19 +140,17 @@ tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__r
             return tsms__error_nomem(err);
         }
     } else {
-        tsms_status status = map_named(name, account_sid, &block, err);
+        tsms_status status = map_named(layout, name, account_sid, &block, err);
         if (status != TSMS_OK) {
             return status;
         }
     }
     tsms__region *region = block;
-    uint64_t layout = 0;
-    if (!atomic_compare_exchange_strong(&region->layout, &layout, LAYOUT) && layout != LAYOUT) {
+    uint64_t found = 0;
+    if (!atomic_compare_exchange_strong(&region->layout, &found, MAGIC | layout) &&
+        found != (MAGIC | layout)) {
         munmap(block, region_size());
-        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "shared region '%s' was made by another version; choose another "
-                               "name for 'shared'",
-                               name != NULL ? name : "");
+        return no_region(name, err);
     }
     *out = region;
     return TSMS_OK;
@@ -140,7 +166,7 @@ void tsms__region_close(tsms__region *region)
 void tsms__region_unlink(const char *name, const char *account_sid)
 {
     char path[160];
-    region_path(name, account_sid, path, sizeof path);
+    region_path(LAYOUT, name, account_sid, path, sizeof path);
     shm_unlink(path);
 }
 
@@ -249,5 +275,10 @@ uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter)
 
 tsms__replay *tsms__region_replay(tsms__region *region)
 {
-    return (tsms__replay *)(void *)((char *)region + REPLAY_AT);
+    return (tsms__replay *)(void *)((char *)region + replay_at());
+}
+
+tsms__metrics *tsms__region_metrics(tsms__region *region)
+{
+    return (tsms__metrics *)(void *)((char *)region + metrics_at());
 }

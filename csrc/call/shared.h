@@ -9,6 +9,7 @@
 #include "../base/err.h"
 #include "../policy/breaker.h"
 #include "../policy/limiter.h"
+#include "metrics.h"
 #include "replay.h"
 
 typedef enum tsms__counter {
@@ -20,13 +21,19 @@ typedef enum tsms__counter {
 
 typedef struct tsms__region tsms__region;
 
-/* Maps the region `name` of an account, making it if need be; NULL or "" gives one of our own. A
- * named region that belongs to another user or has another layout is refused. */
+/* Maps the region `name` of an account, making it if need be; NULL or "" gives one of our own. The
+ * number of the layout is part of its file's name: processes of another version have a file of
+ * their own, and neither disturbs the other. What belongs to another user, or is no region, is
+ * refused. */
 tsms_status tsms__region_open(const char *name, const char *account_sid, tsms__region **out,
                               tsms_error *err);
+/* The same as if the layout had another number. */
+tsms_status tsms__region_open_layout(unsigned layout, const char *name, const char *account_sid,
+                                     tsms__region **out, tsms_error *err);
 /* Unmaps it; what is shared stays for the others. */
 void tsms__region_close(tsms__region *region);
-/* Removes a name, so that the next open makes a fresh region; those who have it mapped keep it. */
+/* Removes a name, so that the next open makes a fresh region; those who have it mapped keep it, and
+ * so do processes of other versions. */
 void tsms__region_unlink(const char *name, const char *account_sid);
 
 tsms__cell *tsms__region_account(tsms__region *region);
@@ -56,6 +63,9 @@ void tsms__region_quota_give(tsms__region *region, int64_t amount);
 
 /* The table of webhooks that were handled. */
 tsms__replay *tsms__region_replay(tsms__region *region);
+
+/* The series of metrics. */
+tsms__metrics *tsms__region_metrics(tsms__region *region);
 
 void tsms__region_count(tsms__region *region, tsms__counter counter);
 uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter);

@@ -107,6 +107,7 @@ static tsms_status fill_in(tsms_webhook *webhook, const tsms_webhook_options *op
     tsms__fields_init(&webhook->fields, &webhook->mem);
     tsms__buf_init(&webhook->url, &webhook->mem);
     tsms__buf_init(&webhook->respelled, &webhook->mem);
+    tsms__buf_init(&webhook->metrics_text, &webhook->mem);
     tsms_status status = copy_urls(webhook, options, err);
     if (status == TSMS_OK) {
         status = copy_proxies(webhook, options, err);
@@ -161,6 +162,7 @@ void tsms_webhook_free(tsms_webhook *webhook)
     tsms__fields_free(&webhook->fields);
     tsms__buf_free(&webhook->url);
     tsms__buf_free(&webhook->respelled);
+    tsms__buf_free(&webhook->metrics_text);
     for (size_t i = 0; i < webhook->url_count; i++) {
         tsms__free(&mem, (char *)webhook->urls[i].ptr);
     }

@@ -37,11 +37,19 @@ struct tsms_webhook {
     tsms_buf url;        /* its public URL */
     tsms_buf respelled;  /* the same, spelled as in the list */
     char refused_account[TSMS__SID_SIZE];
+    bool refused_ref; /* the last request was refused for its reference */
 
     tsms__region *region;
     int64_t replay_window_ms;
     tsms__replay_answer repeated; /* what tsms_webhook_claim shows */
+    tsms_buf metrics_text;        /* what tsms_webhook_metrics shows */
 };
+
+/* ---- Metrics (webhook_count.c) */
+
+/* As tsms_webhook_count, for an event that says this. */
+void tsms__webhook_count(tsms_webhook *webhook, const tsms_webhook_info *info,
+                         tsms_webhook_verdict verdict);
 
 /* ---- Accounts (webhook_accounts.c) */
 

@@ -178,8 +178,14 @@ static bool is_token(tsms_str text)
     return text.len > 0 && text.len <= TOKEN_MOST;
 }
 
-static tsms_status check_reference(const tsms_webhook *webhook, int64_t wall_ms,
-                                   tsms_webhook_info *info, tsms_error *err)
+static tsms_status forbid_reference(tsms_webhook *webhook, tsms_error *err, const char *text)
+{
+    webhook->refused_ref = true;
+    return forbid(err, text);
+}
+
+static tsms_status check_reference(tsms_webhook *webhook, int64_t wall_ms, tsms_webhook_info *info,
+                                   tsms_error *err)
 {
     tsms_str id;
     switch (tsms__ref_check(webhook->ref_key, info->url, info->account_sid, wall_ms / 1000, &id)) {
@@ -187,18 +193,21 @@ static tsms_status check_reference(const tsms_webhook *webhook, int64_t wall_ms,
         info->callback_ref = id;
         return TSMS_OK;
     case TSMS__REF_EXPIRED:
-        return forbid(err, "the reference in the URL of the callback has expired");
+        return forbid_reference(webhook, err,
+                                "the reference in the URL of the callback has expired");
     case TSMS__REF_FORGED:
-        return forbid(err, "the reference in the URL of the callback is not one of ours");
+        return forbid_reference(webhook, err,
+                                "the reference in the URL of the callback is not one of ours");
     case TSMS__REF_NONE:
         break;
     }
-    return webhook->ref_required ? forbid(err, "the URL of the callback has no reference")
-                                 : TSMS_OK;
+    return webhook->ref_required
+               ? forbid_reference(webhook, err, "the URL of the callback has no reference")
+               : TSMS_OK;
 }
 
 /* What a genuine request says. */
-static tsms_status type_content(const tsms_webhook *webhook, const tsms_webhook_request *request,
+static tsms_status type_content(tsms_webhook *webhook, const tsms_webhook_request *request,
                                 tsms__webhook_form form, int64_t wall_ms, tsms_webhook_info *info,
                                 tsms_error *err)
 {
@@ -228,6 +237,7 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     err = err != NULL ? err : &ignored;
     tsms__error_clear(err);
     webhook->refused_account[0] = '\0';
+    webhook->refused_ref = false;
     if (!tsms__webhook_request_copy(given, &request)) {
         return refuse(err, TSMS_KIND_INVALID_OPTION, 500,
                       "the size of the request is not that of a known layout");

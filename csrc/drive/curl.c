@@ -190,6 +190,11 @@ void tsms__curl_step(tsms_client *client, int timeout_ms, size_t known_news)
     } while (tsms__client_news(client) <= known_news && tsms__clock_now().mono_ms < until_ms);
 }
 
+void tsms__curl_start(tsms_client *client)
+{
+    turn(driver_of(client));
+}
+
 int tsms__curl_fd(const tsms_client *client)
 {
     return driver_of(client)->epoll.fd;

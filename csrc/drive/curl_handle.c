@@ -1,6 +1,7 @@
 /* Performs one request at a time with one easy handle. */
 #include "curl_handle.h"
 
+#include "../wire/authorization.h"
 #include "fault.h"
 
 #include <sys/socket.h>
@@ -148,38 +149,21 @@ tsms__curl_handle *tsms__curl_handle_new(tsms__curl_common *common)
 
 static bool add_header(struct curl_slist **list, const char *text)
 {
-    struct curl_slist *longer = text != NULL ? curl_slist_append(*list, text) : NULL;
+    struct curl_slist *longer = curl_slist_append(*list, text);
     if (longer != NULL) {
         *list = longer;
     }
     return longer != NULL;
 }
 
-/* Pre-emptive Basic authentication: waiting for a challenge would send every request twice. */
 static bool make_headers(tsms__curl_common *self)
 {
-    const tsms_config *config = self->client->config;
-    bool key = config->api_key != NULL && config->api_secret != NULL;
-    tsms_str password = tsms__secret_text(key ? config->api_secret : config->auth_token);
-    tsms_buf pair;
-    tsms_buf header;
-    tsms__buf_init(&pair, &self->client->mem);
-    tsms__buf_init(&header, &self->client->mem);
-    /* Room for all of it at once, so that no growing buffer leaves a copy behind. */
-    bool ok = tsms__buf_reserve(&pair, 64 + password.len) &&
-              tsms__buf_reserve(&header, 192 + 2 * password.len);
-    tsms__buf_add_z(&pair, key ? config->api_key : config->account_sid);
-    tsms__buf_add_char(&pair, ':');
-    tsms__buf_add(&pair, password);
-    tsms__buf_add_z(&header, "Authorization: Basic ");
-    tsms__buf_add_base64(&header, tsms__buf_str(&pair));
-    ok = ok && add_header(&self->headers, tsms__buf_z(&header)) &&
-         add_header(&self->headers, "Accept: application/json") &&
-         add_header(&self->headers, "Expect:");
-    tsms__wipe(pair.ptr, pair.cap);
-    tsms__wipe(header.ptr, header.cap);
-    tsms__buf_free(&pair);
-    tsms__buf_free(&header);
+    tsms__secret *authorization = tsms__authorization_new(self->client->config);
+    bool ok = authorization != NULL &&
+              add_header(&self->headers, tsms__secret_text(authorization).ptr) &&
+              add_header(&self->headers, "Accept: application/json") &&
+              add_header(&self->headers, "Expect:");
+    tsms__secret_free(authorization);
     return ok;
 }
 

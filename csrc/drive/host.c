@@ -33,6 +33,11 @@ void tsms_client_step(tsms_client *client, int timeout_ms)
     tsms__curl_step(client, timeout_ms, 0);
 }
 
+void tsms_client_start(tsms_client *client)
+{
+    tsms__curl_start(client);
+}
+
 bool tsms_client_cancel(tsms_client *client, uint64_t call_id)
 {
     return tsms__client_cancel(client, call_id, tsms__clock_now());

@@ -31,13 +31,14 @@ function Job:report()
 end
 
 -- Puts a finished item into the ring of those that the caller has not seen.
-function Job:finish(index, value, err)
+-- @tparam table ticket index, value, err
+function Job:finish(ticket)
     self.done = self.done + 1
-    if value == nil then
+    if ticket.value == nil then
         self.failed = self.failed + 1
     end
     self.last = self.last + 1
-    self.ready[self.last] = { index, value, err }
+    self.ready[self.last] = ticket
     loop.wake(self)
 end
 
@@ -51,7 +52,7 @@ function Job:start(index, item)
         ticket.index = index
         self.in_flight = self.in_flight + 1
     else
-        self:finish(index, nil, err)
+        self:finish { index = index, value = nil, err = err }
     end
 end
 
@@ -80,11 +81,11 @@ function Job:next()
         end
         self:fill() -- another coroutine may have taken the result
     end
-    local entry = self.ready[self.first]
+    local ticket = self.ready[self.first]
     self.ready[self.first] = nil
     self.first = self.first + 1
     self:report()
-    return entry[1], entry[2], entry[3]
+    return ticket.index, ticket.value, ticket.err
 end
 
 --- Runs an operation for each item of a source.
@@ -102,9 +103,9 @@ function M.run(drive, operation, source, fields, opts)
         total = type(source) == "table" and #source or nil,
         ready = {}, first = 1, last = 0, count = 0, done = 0, failed = 0, in_flight = 0,
     }, Job)
-    job.deliver = function(ticket, value, err)
+    job.deliver = function(ticket)
         job.in_flight = job.in_flight - 1
-        job:finish(ticket.index, value, err)
+        job:finish(ticket)
     end
     return function()
         return job:next()

@@ -7,6 +7,7 @@ local core = require "twilio_sms.core"
 local curl = require "twilio_sms.driver.curl"
 local drive = require "twilio_sms.drive"
 local loop = require "twilio_sms.loop"
+local metrics_format = require "twilio_sms.metrics_format"
 local options = require "twilio_sms.options"
 local track_records = require "twilio_sms.track.records"
 
@@ -53,7 +54,8 @@ local function check_options(opts)
 end
 
 local function copy(t)
-    local out = {}
+    -- What most messages have stands here, so that the table has its size from the beginning.
+    local out = { to = nil, from = nil, body = nil, timeout_ms = nil }
     for name, value in pairs(t) do
         out[name] = value
     end
@@ -72,7 +74,27 @@ local function submit(d, operation, fields, opts)
     return d:submit(operation, fields)
 end
 
+-- Sends from where nobody can wait, such as the log phase of nginx.
+local function hand_over(d, operation, fields, opts)
+    if operation ~= "send" then
+        local why = "this phase of nginx cannot wait for an answer; do it in a timer: ngx.timer.at(0, f)"
+        return nil, core.error("InvalidRequest", why)
+    end
+    local ticket, err = submit(d, operation, fields, opts)
+    local ok = ticket
+    if ticket then
+        ok, err = d:let_go(ticket)
+    end
+    if not ok then
+        return nil, err
+    end
+    return { outcome = "handed_over" }
+end
+
 local function perform(d, operation, fields, opts)
+    if not d:can_wait() then
+        return hand_over(d, operation, fields, opts)
+    end
     local ticket, err = submit(d, operation, fields, opts)
     if not ticket then
         return nil, err
@@ -97,8 +119,10 @@ local BULK_OPTIONS = {
 -- Long enough for a slow rate limit to let `concurrency` messages through, one after the other.
 local BULK_TIMEOUT_MS = 600000
 
-local function check_bulk(source, opts)
-    if type(source) ~= "table" and type(source) ~= "function" then
+local function check_bulk(d, source, opts)
+    if not d:can_wait() then
+        error("this phase of nginx cannot wait for answers; do it in a timer: ngx.timer.at(0, f)", 3)
+    elseif type(source) ~= "table" and type(source) ~= "function" then
         error("expected a list or an iterator function, got " .. type(source), 3)
     elseif type(source) == "table" and source[1] == nil and next(source) ~= nil then
         error("expected a list, as in { { to = ..., body = ... }, ... }; this table has no item 1", 3)
@@ -121,7 +145,7 @@ end
 -- @treturn function an iterator: index, message, error; in the order in which they end
 function Client:send_many(source, opts)
     local d = open(self)
-    opts = check_bulk(source, opts)
+    opts = check_bulk(d, source, opts)
     local timeout_ms = opts.timeout_ms or BULK_TIMEOUT_MS
     return bulk.run(d, "send", source, function(item)
         if type(item) ~= "table" then
@@ -143,7 +167,7 @@ end
 -- @treturn function an iterator: index, message, error
 function Client:get_many(sids, opts)
     local d = open(self)
-    opts = check_bulk(sids, opts)
+    opts = check_bulk(d, sids, opts)
     return bulk.run(d, "fetch", sids, function(sid)
         return { sid = type(sid) == "string" and sid or "", timeout_ms = opts.timeout_ms }
     end, opts)
@@ -280,7 +304,13 @@ end
 -- @treturn table|nil a ticket: `done`, then `value` and `err`; call client:step() until it is done
 function Client:submit(message, opts)
     local d = open(self)
-    return submit(d, "send", check_fields(message, "submit{ to=..., body=... }"), check_options(opts))
+    local fields = check_fields(message, "submit{ to=..., body=... }")
+    local ticket, err = submit(d, "send", fields, check_options(opts))
+    if ticket then
+        local ok, problem = d:let_go(ticket)
+        ticket, err = ok and ticket or nil, problem
+    end
+    return ticket, err
 end
 
 --- Adds a function to what is asked before each message leaves (see `twilio_sms.hooks`).
@@ -309,12 +339,20 @@ function Client:stats()
     return open(self).client:stats()
 end
 
+--- The metrics as text, over all processes that share them (docs/metrics.md).
+-- @tparam[opt] string format "prometheus" (text format 0.0.4) or "openmetrics"
+-- @treturn string|nil
+function Client:metrics(format)
+    local d = open(self)
+    return d.client:metrics(metrics_format.check(format, 2))
+end
+
 --- Handles what the network has, without waiting unless timeout_ms says so.
 function Client:step(timeout_ms)
     local d = open(self)
     timeout_ms = timeout_ms or 0
     check_number("timeout_ms", timeout_ms, -1)
-    d:step(timeout_ms)
+    d:let_work(timeout_ms)
 end
 
 --- What a foreign loop waits on: an object with pollfd, events and timeout, as cqueues wants it.

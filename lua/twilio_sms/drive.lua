@@ -13,7 +13,7 @@ M.__index = M
 -- @tparam[opt] table listeners optout (with learn_refusal), track (with sent)
 function M.new(client, listeners)
     listeners = listeners or {}
-    return setmetatable({
+    local self = setmetatable({
         client = client,
         closed = false,
         hooks = hooks.new(),
@@ -21,6 +21,10 @@ function M.new(client, listeners)
         optout = listeners.optout,
         track = listeners.track,
     }, M)
+    if client.crew then
+        client.crew:attach(self)
+    end
+    return self
 end
 
 function M:hook(f)
@@ -120,6 +124,9 @@ local function answer_checks(self)
             ticket.send_at = question.send_at -- a text has become a number
         end
         client:answer(id, verdict, reason, defer_ms)
+        if client.crew then
+            client:start() -- the next question may have to wait for a store
+        end
         id, question = client:check()
     end
     return asked
@@ -143,7 +150,7 @@ local function turn(self, timeout_ms)
     if self.closed or not answer_checks(self) or self.closed then
         return false
     end
-    self.client:step(0)
+    self.client:start()
     came = take_all_results(self) or came
     return not came and not self.closed
 end
@@ -172,6 +179,43 @@ function M:wait(ticket)
         end
     end
     return ticket.value, ticket.err
+end
+
+--- Whether the calling code may wait for a ticket. Only where others perform the requests there are places,
+-- such as the log phase of nginx, where it may not.
+function M:can_wait()
+    return not self.client.crew or loop.inside()
+end
+
+--- Moves everything on for a program that does not wait for tickets: as step, or lets those work whose
+-- business it is.
+function M:let_work(timeout_ms)
+    local crew = self.client.crew
+    if not crew then
+        self:step(timeout_ms)
+        return
+    end
+    crew:tend()
+    if timeout_ms ~= 0 then
+        loop.sleep(1)
+    end
+end
+
+--- Sees to it that a ticket goes on although nobody waits for it, or steps this.
+-- @treturn boolean|nil true; nil and an error when that is not possible, and then it is not sent
+function M:let_go(ticket)
+    local crew = self.client.crew
+    local ok, why = true, nil
+    if crew then
+        ticket.deliver = ticket.deliver or crew.log_failure
+        ok, why = crew:tend()
+    end
+    if not ok then
+        ticket.deliver = nil
+        self.client:cancel(ticket.id)
+        return nil, core.error("TemporarilyUnavailable", why, "not_sent")
+    end
+    return true
 end
 
 --- Milliseconds, on the clock of the driver.

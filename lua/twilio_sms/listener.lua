@@ -9,6 +9,7 @@
 local core = require "twilio_sms.core"
 local https = require "twilio_sms.server"
 local loop = require "twilio_sms.loop"
+local metrics_format = require "twilio_sms.metrics_format"
 local options = require "twilio_sms.options"
 local webhook = require "twilio_sms.webhook"
 local webhook_options = require "twilio_sms.webhook_options"
@@ -135,6 +136,11 @@ function Listener:stats()
     local out = self.receiver:stats()
     out.running, out.turned_away = self.running, self.turned_away
     return out
+end
+
+--- The metrics as text, as of the receiver.
+function Listener:metrics(format)
+    return self.receiver:metrics(metrics_format.check(format, 2))
 end
 
 --- Takes no more requests, lets those under way end, at most for grace_ms; then `serve` returns.

@@ -17,6 +17,9 @@ local class = { __index = Loop, __name = "twilio_sms.loop" }
 -- The loop that is running, or nil.
 local current
 
+-- Who schedules coroutines where no loop runs: the program that Lua is inside of, or nil.
+local host
+
 -- The loops in which somebody waits for a token. They share nothing, so their order does not matter; and one
 -- that its owner has dropped is not kept.
 local waited_in = setmetatable({}, { __mode = "k" })
@@ -158,9 +161,30 @@ end
 
 -- ---- Inside of a loop ----------------------------------------------------------------------------
 
+--- Makes the scheduler of a host program, such as nginx, stand in for a loop where none is running.
+-- @tparam table|nil scheduler with the functions inside(), spawn(f, ...), wait(token, drive), wait_for(token,
+--   timeout_ms), wake(token) and sleep(ms), each as the function of this module
+function M.set_host(scheduler)
+    host = scheduler
+end
+
 --- Whether the calling code runs in a coroutine of the running loop, and so may yield to it.
 function M.inside()
-    return current ~= nil and current.owned[coroutine.running() or false] == true
+    if current then
+        return current.owned[coroutine.running() or false] == true
+    end
+    return host ~= nil and host.inside()
+end
+
+-- Whether it is the host's scheduler that lets others go on. It never blocks: where its code cannot wait,
+-- nothing can.
+local function in_host()
+    if current or not host then
+        return false
+    elseif not host.inside() then
+        error("nobody can wait in this phase of nginx; do it in a timer: ngx.timer.at(0, f)", 3)
+    end
+    return true
 end
 
 --- Milliseconds, by the clock of the running loop; outside of a loop by that of the drive, or the machine's.
@@ -175,10 +199,12 @@ end
 --- Starts f(...) as a coroutine of the running loop.
 -- @treturn table a task, whose `done` tells whether it has returned
 function M.spawn(f, ...)
-    if not current then
-        error("spawn works inside of loop.run", 2)
+    if current then
+        return current:spawn(f, ...)
+    elseif host then
+        return host.spawn(f, ...)
     end
-    return current:spawn(f, ...)
+    error("spawn works inside of loop.run", 2)
 end
 
 -- Suspends the running coroutine until a token is woken, or a moment has come. Answers whether it was woken.
@@ -228,6 +254,9 @@ end
 function M.wait(token, drive)
     if not M.inside() then
         error("wait works inside of a loop", 2)
+    elseif not current then
+        host.wait(token, drive)
+        return
     end
     local loop = current
     hold(loop, drive)
@@ -265,7 +294,9 @@ end
 -- @treturn boolean whether it was woken
 function M.wait_for(token, timeout_ms, drive)
     timeout_ms = check_ms("wait_for", timeout_ms)
-    if not M.inside() then
+    if in_host() then
+        return host.wait_for(token, timeout_ms)
+    elseif not M.inside() then
         pause(timeout_ms, drive)
         return false
     end
@@ -289,13 +320,19 @@ function M.wake(token)
             waited_in[self] = nil
         end
     end
+    if host then
+        host.wake(token)
+    end
 end
 
 --- Pauses the calling coroutine, or the whole program outside of a loop.
 -- @tparam[opt] table drive as for wait_for
 function M.sleep(ms, drive)
     ms = check_ms("sleep", ms)
-    if not M.inside() then
+    if in_host() then
+        host.sleep(ms)
+        return
+    elseif not M.inside() then
         pause(ms, drive)
         return
     end
@@ -360,6 +397,8 @@ end
 function M.run(f, ...)
     if current then
         error("loop.run is running already; use loop.spawn inside of it", 2)
+    elseif host then
+        error("loop.run would block nginx, whose light threads do what a loop does: ngx.thread.spawn", 2)
     end
     local self = M.new()
     self:spawn(f, ...)

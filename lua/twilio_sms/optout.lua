@@ -91,37 +91,32 @@ function Ledger:status(number, scope)
     return record and record.state or "unknown", record or nil
 end
 
--- Adds the scope of a sender, if there is one. Answers whether it can be looked up.
-local function add_scope(scopes, given)
+-- The scope of a sender: false when there is no sender, nil when it cannot be looked up.
+local function scope_of(given)
     if not given or given == "" then
-        return true
+        return false
     end
-    local name = key.scope(given)
-    scopes[#scopes + 1] = name
-    return name ~= nil
-end
-
--- The scopes of a message, or nil when one of them cannot be looked up.
-local function scopes_of(question)
-    local scopes = {}
-    return add_scope(scopes, question.from) and add_scope(scopes, question.messaging_service_sid) and scopes
-        or nil
+    return (key.scope(given))
 end
 
 --- Answers a check of a client: true; or false and why not. What cannot be read or looked up denies.
 -- @tparam table question with to, from, messaging_service_sid, account_sid
 function Ledger:check(question)
-    local number, scopes = key.recipient(question.to), scopes_of(question)
+    local number = key.recipient(question.to)
+    local sender, service = scope_of(question.from), scope_of(question.messaging_service_sid)
     if not number then
         return false, "the recipient is not a number that can be looked up"
-    elseif not scopes then
+    elseif sender == nil or service == nil then
         return false, "the sender is not one that can be looked up"
     end
-    local accounts = look.accounts(self.account, question.account_sid)
-    local out, err = look.is_opted_out(self.store, accounts, number, scopes)
-    if out == nil then
+    local blocks, err = look.blocks(self.store, number)
+    if blocks == nil then
         return false, "the opt-out list cannot be read: " .. tostring(err.message or err)
-    elseif out then
+    elseif not blocks then -- as for most people
+        return true
+    end
+    local accounts = look.accounts(self.account, question.account_sid)
+    if look.forbids(blocks, accounts, sender) or look.forbids(blocks, accounts, service) then
         return false, "opted_out"
     end
     return true

@@ -12,6 +12,7 @@
 -- the record of the answer. What fails before that is answered with 500, so that a retry runs it again.
 local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
+local metrics_format = require "twilio_sms.metrics_format"
 local repeats = require "twilio_sms.repeats"
 local reply = require "twilio_sms.reply"
 local tokens = require "twilio_sms.tokens"
@@ -100,16 +101,22 @@ local function status_only(status, headers)
     return { status = status, headers = headers or {}, body = "" }
 end
 
-local function refuse(self, request, err)
+local function turn_away(self, err, explanation)
     self.counts.refused = self.counts.refused + 1
-    local _, explanation = pcall(self.core.explain, self.core, request)
+    pcall(self.core.count_refused, self.core, err)
     tell(self, err, nil, explanation)
-    return status_only(err.http_status or 500), nil, err
+    return status_only(err.http_status or 500)
+end
+
+local function refuse(self, request, err)
+    local ok, explanation = pcall(self.core.explain, self.core, request)
+    return turn_away(self, err, ok and explanation or nil), nil, err
 end
 
 -- Answers 500, so that the sender may try again, if its URL says so (#rc=3&rp=5xx).
 local function fail(self, event, err)
     self.counts.failed = self.counts.failed + 1
+    self.core:count("failed", event)
     tell(self, err, event)
     return status_only(500), event, err
 end
@@ -212,6 +219,7 @@ local function process_claimed(self, event, keys, now_ms)
     if err then
         tell(self, err, event) -- it was handled: to handle it again would be worse than to forget it
     end
+    self.core:count(detail and "redirected" or "ok", event)
     return answer, event
 end
 
@@ -235,11 +243,19 @@ function Receiver:handle(request)
         return fail(self, event, problem)
     elseif not keys then
         self.counts.repeated = self.counts.repeated + 1
+        self.core:count("replay", event)
         event.repeated = true
         return answer, event
     end
     self.counts[event.type] = self.counts[event.type] + 1
     return process_claimed(self, event, keys, now_ms)
+end
+
+--- Counts and tells a request that a server has refused before there was anything to handle, as for its size.
+-- @tparam table err with the http_status to answer
+-- @treturn table the answer to give
+function Receiver:refuse(err)
+    return turn_away(self, err)
 end
 
 --- What came so far: inbound, status, unknown, refused, repeated, failed.
@@ -249,6 +265,13 @@ function Receiver:stats()
         out[name] = count
     end
     return out
+end
+
+--- The metrics as text, over all processes that share them (docs/metrics.md).
+-- @tparam[opt] string format "prometheus" (text format 0.0.4) or "openmetrics"
+-- @treturn string|nil
+function Receiver:metrics(format)
+    return self.core:metrics(metrics_format.check(format, 2))
 end
 
 --- Wipes the tokens.

@@ -1,8 +1,8 @@
--- A private nginx for one benchmark run, which cannot outlive it: a shell holds it and ends it, and
+-- Private nginxes for one benchmark run, which cannot outlive it: a shell holds each and ends it, and
 -- removes its files, as soon as the pipe from the run is closed, by whatever means the run ended.
 local M = {}
 
-M.PORTS = { "fast", "http2", "slow", "fresh" }
+local API_PORTS = { "fast", "http2", "slow", "fresh" }
 
 local MODULES = "/usr/lib/nginx/modules"
 
@@ -17,7 +17,7 @@ local ANSWER = [[{"body": "Your parcel 0001234 arrives on Thursday between 9 and
     .. [[{"media": "/2010-04-01/Accounts/${account}/Messages/${sid}/Media.json"}}]]
 
 local function fill(template, values)
-    return (template:gsub("%${(%w+)}", values))
+    return (template:gsub("%${([%w_]+)}", values))
 end
 
 local function read_file(path)
@@ -61,9 +61,9 @@ local function ports_in_use(state)
 end
 
 -- Below the range from which the kernel takes the ports of clients.
-local function free_ports()
+local function free_ports(names)
     local taken, ports = ports_in_use(), {}
-    for _, name in ipairs(M.PORTS) do
+    for _, name in ipairs(names) do
         local port
         repeat
             port = math.random(20000, 32000)
@@ -126,37 +126,62 @@ if read -r start; then
     kill $nginx 2> /dev/null
     wait $nginx
 fi
-rm -rf ${dir}
+rm -rf ${dir} ${litter}
 ]]
 
--- Starts one with the configuration in `here`/nginx.conf; `pin` goes in front of its command
--- ("taskset -c 0 ", or ""). Returns a value to be closed, with ca_file, bundle_file (nil when the
--- system has no authorities) and url[name] for each of PORTS.
-function M.start(here, pin)
-    local dir = run("mktemp -d /tmp/twilio-sms-bench-XXXXXX")
-    local holder = assert(io.popen(fill(HOLDER, { dir = dir, pin = pin }), "w"))
-    local ports = free_ports()
-    local ids = { account = "AC0123456789abcdef0123456789abcdef", sid = "SM0123456789abcdef0123456789abcdef" }
-    local values = { dir = dir, modules = MODULES, answer = fill(ANSWER, ids) }
+local Server = {}
+Server.__index = Server
+
+-- What nginx has written to its log.
+function Server:error_log()
+    return read_file(self.dir .. "/error.log")
+end
+
+Server.__close = function(self)
+    self.holder:close()
+end
+
+-- Starts one. `opts`: conf (the file with its configuration, in which ${names} stand for values),
+-- ports (names of values that are free ports), values (the others; modules and dir are there), pin
+-- (goes in front of its command: "taskset -c 0 ", or ""), litter (files besides that are removed at
+-- the end, as words of the shell in which ${names} stand for values).
+-- Returns a value to be closed, with dir, which has server.pem, server.key and their ca.pem, and
+-- port[name].
+function M.launch(opts)
+    local dir, ports = run("mktemp -d /tmp/twilio-sms-bench-XXXXXX"), free_ports(opts.ports)
+    local values = { dir = dir, modules = MODULES }
+    for name, value in pairs(opts.values) do
+        values[name] = value
+    end
     for name, port in pairs(ports) do
         values[name] = tostring(port)
     end
-    write_file(dir .. "/nginx.conf", fill(read_file(here .. "/nginx.conf"), values))
+    local litter = fill(opts.litter or "", values)
+    local holder = assert(io.popen(fill(HOLDER, { dir = dir, pin = opts.pin, litter = litter }), "w"))
+    write_file(dir .. "/nginx.conf", fill(read_file(opts.conf), values))
     make_certificates(dir)
-    local self = { ca_file = dir .. "/ca.pem", bundle_file = make_bundle(dir), url = {} }
-    for name, port in pairs(ports) do
-        self.url[name] = "https://127.0.0.1:" .. port
-    end
     holder:write("start\n")
     holder:flush()
+    local self = setmetatable({ dir = dir, port = ports, holder = holder }, Server)
     if not await(ports) then
-        error("nginx does not start:\n" .. read_file(dir .. "/error.log"), 0)
+        error("nginx does not start:\n" .. self:error_log(), 0)
     end
-    return setmetatable(self, {
-        __close = function()
-            holder:close()
-        end,
-    })
+    return self
+end
+
+-- Starts the stand-in for the API, with the configuration in `here`/nginx.conf. Returns a value to
+-- be closed, with ca_file, bundle_file (nil when the system has no authorities), url[name] and
+-- port[name] for each of API_PORTS.
+function M.start(here, pin)
+    local ids = { account = "AC0123456789abcdef0123456789abcdef", sid = "SM$request_id" }
+    local self = M.launch {
+        conf = here .. "/nginx.conf", ports = API_PORTS, values = { answer = fill(ANSWER, ids) }, pin = pin,
+    }
+    self.ca_file, self.bundle_file, self.url = self.dir .. "/ca.pem", make_bundle(self.dir), {}
+    for name, port in pairs(self.port) do
+        self.url[name] = "https://127.0.0.1:" .. port
+    end
+    return self
 end
 
 return M

@@ -15,8 +15,12 @@
 -- most machines: trust the instruction counts, which repeat within 0.2 %.
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. package.path
+local figures = require "figures"
 local nginx = require "nginx"
 local webhooks = require "webhooks"
+
+local capture, column, goal, median = figures.capture, figures.column, figures.goal, figures.median
+local ratio, title = figures.ratio, figures.title
 
 local SECTIONS = {
     "send", "http2", "instructions", "latency", "connections", "start", "memory", "signatures", "listener",
@@ -51,29 +55,10 @@ end
 
 -- ---- Running programs
 
-local function succeeds(command)
-    return (os.execute(command .. " > /dev/null 2>&1"))
-end
-
-local function pin(cpu)
-    local command = "taskset -c " .. cpu .. " "
-    return succeeds(command .. "true") and command or ""
-end
-
-local server_pin, client_pin = pin(0), pin(1)
+local server_pin, client_pin = figures.pin(0), figures.pin(1)
 
 local lua_env = ("LUA_PATH_5_4='%s/lua5.4/?.lua;%s/lua5.4/?/init.lua;;' LUA_CPATH_5_4='%s/lua5.4/?.so;;' ")
     :format(build, build, build)
-
--- Answers what a command prints; raises with it when the command fails.
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    if not pipe:close() then
-        error(command .. "\n" .. output, 0)
-    end
-    return output
-end
 
 local function exists(path)
     local file = io.open(path, "rb")
@@ -105,36 +90,10 @@ end
 
 -- Runs one program on its CPU; answers its line of results as a table.
 local function measure(program, options)
-    local result = {}
-    for name, value in run(program, options, client_pin):gmatch("([%w_]+)=(%S+)") do
-        result[name] = tonumber(value) or value
-    end
-    return result
+    return figures.read_line(run(program, options, client_pin))
 end
 
 -- ---- Tables
-
-local missed = 0
-
-local function median(values)
-    local sorted = table.move(values, 1, #values, 1, {})
-    table.sort(sorted)
-    local middle = #sorted // 2
-    return #sorted % 2 == 1 and sorted[middle + 1] or (sorted[middle] + sorted[middle + 1]) / 2
-end
-
-local function title(format, ...)
-    print("\n" .. format:format(...))
-end
-
--- Prints a figure against its goal ("at most" 1.1, "at least" 0.95).
-local function goal(what, value, relation, limit)
-    local ok = relation == "at most" and value <= limit or relation == "at least" and value >= limit
-    if not ok then
-        missed = missed + 1
-    end
-    print(("  %-58s %6.3f  (%s %.2f) %s"):format(what, value, relation, limit, ok and "ok" or "MISSED"))
-end
 
 -- Runs the cases in turn; answers for each the list of its results.
 local function interleave(cases, times)
@@ -146,23 +105,6 @@ local function interleave(cases, times)
         end
     end
     return results
-end
-
-local function column(results, name)
-    local values = {}
-    for i, result in ipairs(results) do
-        values[i] = result[name]
-    end
-    return values
-end
-
--- The median of the ratios formed in each round.
-local function ratio(results, base, name)
-    local ratios = {}
-    for i, result in ipairs(results) do
-        ratios[i] = result[name] / base[i][name]
-    end
-    return median(ratios)
 end
 
 local function print_cpu(case, results)
@@ -234,7 +176,7 @@ end
 
 function section.instructions(server)
     title("Instructions of a send in user space: (1500 sends - 500 sends) / 1000, 50 in flight, 3 rounds")
-    if not succeeds("valgrind --version") then
+    if not figures.succeeds("valgrind --version") then
         print("  valgrind is not installed, left out")
         return
     end
@@ -389,5 +331,4 @@ do
         end
     end
 end
-print(missed == 0 and "\nall goals are met" or ("\n%d goals are MISSED"):format(missed))
-os.exit(missed == 0, true)
+figures.finish()

@@ -5,8 +5,10 @@
 --     no-run (reason)    it is only compiled
 --     needs=module       as no-run where that Lua module is not installed
 --     file=name          it is also kept under this name for the shell blocks of its page
+--     in=place           where directives of nginx belong: main, http (where nothing is said) or server
 -- A shell block finds the folder examples/, too, as in the folder of the project.
--- In a Lua block the comment "--> text" behind a print is what it must print.
+-- In a Lua block the comment "--> text" behind a print is what it must print; docs_nginx.lua says what it is
+-- in a block for nginx.
 
 local BLOCK_SECONDS = 60
 local LUAS = { "lua5.4", "luajit" }
@@ -134,8 +136,9 @@ local function read_info(block, info)
     block.no_run = info:match "no%-run %((.-)%)"
     block.needs = info:match "needs=(%S+)"
     block.file = info:match "file=(%S+)"
+    block.place = info:match "in=(%S+)"
     local rest = info:sub(#block.language + 1):gsub("no%-run %(.-%)", ""):gsub("needs=%S+", "")
-        :gsub("file=%S+", "")
+        :gsub("file=%S+", ""):gsub("in=%S+", "")
     return rest:find "%S" == nil
 end
 
@@ -296,6 +299,16 @@ function RUNNERS.sh(block, path)
     end
     local how = block.no_run and ", only checked" or ""
     report(ok, ("%s:%d shell%s"):format(block.page, block.line, how), text)
+end
+
+function RUNNERS.nginx(block, path)
+    write(path, block.text)
+    local ok, text = true, nil
+    if not block.no_run then
+        ok, text = run("timeout %d lua5.4 tests/examples/docs_nginx.lua %s %s", BLOCK_SECONDS, quote(path),
+            quote(block.place or "http"))
+    end
+    report(ok, ("%s:%d nginx%s"):format(block.page, block.line, block.no_run and ", not run" or ""), text)
 end
 
 -- ---- All of it -----------------------------------------------------------------------------------

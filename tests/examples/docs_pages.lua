@@ -128,6 +128,10 @@ local function check_names()
         '\ndefine%("([%l_]+)"')
     local world = read "lua/twilio_sms/sim/world/options.lua"
     check_mentions("docs/rehearsing.md", "options", world:match "local OPTIONS = (%b{})", "([%l_]+) = ")
+    check_mentions("docs/openresty.md", "functions", read "lua/resty/twilio_sms.lua",
+        "\nfunction M%.([%l_]+)%(", "sms.%s")
+    check_mentions("docs/openresty.md", "options", read("lua/resty/twilio_sms/settings.lua"):match
+        "local OWN = (%b{})", "([%l_]+) = ")
     check_mentions("docs/testing.md", "functions in C", read "csrc/twilio_sms_testing.h",
         "\n#define (tsms_testing_[%l_]+)%(", "%s")
 end
@@ -147,7 +151,7 @@ local function check_lua_functions(pages)
     }
     -- For other modules: what the receiver asks of its parts, and what serve is called by.
     local inner = { ["reply:confirm"] = true, ["reply:answer"] = true, ["ledger:now"] = true,
-        ["listener:serve"] = true }
+        ["listener:serve"] = true, ["loop.set_host"] = true }
     local missing, count = {}, 0
     for file, prefix in pairs(names) do
         local source = read(("lua/twilio_sms/%s.lua"):format(file))

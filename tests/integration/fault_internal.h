@@ -14,7 +14,7 @@
 void fault__must(bool ok, const char *condition, const char *file, int line);
 
 /* fault_tls.c: a server context with a fresh certificate; its authority goes to ca_file. */
-SSL_CTX *fault__tls_new(const char *ca_file);
+SSL_CTX *fault__tls_new(const char *ca_file, fault_certificate kind);
 
 typedef struct fault__message {
     char sid[35];

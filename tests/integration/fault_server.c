@@ -252,7 +252,7 @@ int fault_refusing_port(uint16_t *port)
     return bind_somewhere(port);
 }
 
-fault_server *fault_server_start(const fault *script, size_t count)
+static fault_server *start(const fault *script, size_t count, fault_certificate certificate)
 {
     fault_server *server = calloc(1, sizeof *server);
     MUST(server != NULL);
@@ -263,7 +263,7 @@ fault_server *fault_server_start(const fault *script, size_t count)
     snprintf(server->dir, sizeof server->dir, "/tmp/fault-server-XXXXXX");
     MUST(mkdtemp(server->dir) != NULL);
     snprintf(server->ca_file, sizeof server->ca_file, "%s/ca.pem", server->dir);
-    server->tls = fault__tls_new(server->ca_file);
+    server->tls = fault__tls_new(server->ca_file, certificate);
 
     uint16_t port = 0;
     server->listener = bind_somewhere(&port);
@@ -279,6 +279,16 @@ fault_server *fault_server_start(const fault *script, size_t count)
     MUST(pthread_create(&server->acceptor, NULL, run_acceptor, server) == 0);
     MUST(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     return server;
+}
+
+fault_server *fault_server_start(const fault *script, size_t count)
+{
+    return start(script, count, FAULT_CERTIFICATE_GOOD);
+}
+
+fault_server *fault_server_start_as(fault_certificate certificate)
+{
+    return start(NULL, 0, certificate);
 }
 
 void fault_server_stop(fault_server *server)

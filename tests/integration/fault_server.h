@@ -99,6 +99,17 @@ typedef struct fault_server fault_server;
 
 /* Starts with a script of `count` faults; more can be added with fault_server_push. */
 fault_server *fault_server_start(const fault *script, size_t count);
+
+/* What the server shows of itself. */
+typedef enum fault_certificate {
+    FAULT_CERTIFICATE_GOOD,
+    FAULT_CERTIFICATE_EXPIRED,
+    FAULT_CERTIFICATE_OTHER_NAME, /* neither of those that it is reached by */
+    FAULT_CERTIFICATE_LONG_CHAIN, /* good, with two authorities between it and the trusted one */
+} fault_certificate;
+
+/* Starts without faults but that of its certificate. */
+fault_server *fault_server_start_as(fault_certificate certificate);
 /* Ends every connection, joins all threads, removes the certificate; NULL is allowed. */
 void fault_server_stop(fault_server *server);
 /* Adds a fault to the end of the script. */

@@ -2,7 +2,7 @@
 local M = {}
 
 -- After each of these a transfer may have finished.
-local MOVING = { "step", "turn", "cancel", "answer", "submit" }
+local MOVING = { "step", "start", "turn", "cancel", "answer", "submit" }
 
 --- @param inner a core client
 -- @tparam function on_transfer gets each transfer, as `tap` of a core client tells it

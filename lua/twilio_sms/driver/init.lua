@@ -1,8 +1,8 @@
 --- What can perform the requests of a client: the option `driver` takes one of these.
 --
 -- A driver has one method, open(core_options, from_env), which answers a core: an object with the methods
--- submit, check, answer, cancel, result, set_checks, event, stats, close, step, pollfd, timeout_ms, now_ms,
--- set_tap and tap; or nil and an error.
+-- submit, check, answer, cancel, result, set_checks, event, stats, metrics, close, step, start, pollfd,
+-- timeout_ms, now_ms, set_tap and tap; or nil and an error.
 local M = {}
 
 -- Each makes a driver, and is loaded when it is asked for.

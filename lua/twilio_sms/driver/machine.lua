@@ -5,9 +5,11 @@
 -- * now() answers its time: monotonic milliseconds, which never go back, and Unix time in milliseconds.
 -- * start(id, request) begins a request { method =, origin =, path =, form =, timeout_ms = }. The transport
 --   ends it after timeout_ms with the fault "Timeout". Where `takes_forms_apart` is true, the form of a POST
---   is a list of its names and values in turn.
+--   is a list of its names and values in turn. Where `takes_bytes` is true, the request is { method =,
+--   bytes =, timeout_ms = }: a list of strings, all that has to be written to a connection.
 -- * finished() answers, without waiting, the id of a request that has ended and its transfer { sent =,
---   fault =, message =, status =, complete =, headers =, body = }; nothing when there is none.
+--   fault =, message =, status =, complete =, headers =, body = }, or an answer of core.http1 and, if there
+--   is one, a fault and its message; nothing when there is none.
 -- * wait(until_ms) returns when a request may have ended, at the latest at a monotonic moment (nil: no
 --   limit). It answers false when nothing will ever happen.
 -- * close()
@@ -64,6 +66,10 @@ function Client:stats()
     return self.machine:stats()
 end
 
+function Client:metrics(format)
+    return self.machine:metrics(format)
+end
+
 function Client:set_tap(on)
     self.machine:set_tap(on)
 end
@@ -85,19 +91,34 @@ end
 -- Hands in what has ended. Answers whether there was any.
 local function finish_all(self, machine)
     local transport = self.transport
-    local id, transfer = transport:finished()
+    local id, transfer, fault, message = transport:finished()
     local any = id ~= nil
     while id do
-        if machine:finish(id, transfer) then
+        if machine:finish(id, transfer, fault, message) then
             self.on_wire = self.on_wire - 1
         end
-        id, transfer = transport:finished()
+        id, transfer, fault, message = transport:finished()
     end
     return any
 end
 
+-- As start_all, for a transport that writes the bytes itself.
+local function start_all_bytes(self, machine)
+    local before = self.on_wire
+    local id, bytes, method, timeout_ms = machine:next_bytes(true)
+    while id do
+        self.on_wire = self.on_wire + 1
+        self.transport:start(id, { method = method, bytes = bytes, timeout_ms = timeout_ms })
+        id, bytes, method, timeout_ms = machine:next_bytes(true)
+    end
+    return self.on_wire > before
+end
+
 -- Hands out what is to leave now. Answers whether there was any.
 local function start_all(self, machine)
+    if self.transport.takes_bytes then
+        return start_all_bytes(self, machine)
+    end
     local before, apart = self.on_wire, self.transport.takes_forms_apart
     local id, method, path, form, timeout_ms = machine:next(apart)
     while id do
@@ -110,14 +131,24 @@ local function start_all(self, machine)
     return self.on_wire > before
 end
 
+-- Hands out what is to leave now, and what follows from answers that come at once.
+local function start_and_finish(self, machine)
+    local go_on
+    repeat
+        go_on = start_all(self, machine) and finish_all(self, machine)
+    until not go_on
+end
+
+--- Lets what may leave now leave. What the transport had to tell before waits for the next turn.
+function Client:start()
+    start_and_finish(self, present(self))
+end
+
 --- Does everything that needs no waiting.
 function Client:turn()
     local machine = present(self)
     finish_all(self, machine)
-    local go_on
-    repeat -- a transport may answer at once
-        go_on = start_all(self, machine) and finish_all(self, machine)
-    until not go_on
+    start_and_finish(self, machine)
 end
 
 local function sooner(a, b)
@@ -178,6 +209,19 @@ local function check_transport(transport, level)
     end
 end
 
+--- Makes a core client of a machine and a transport.
+-- @tparam userdata machine of core.machine; it is closed with the client
+-- @tparam table transport
+-- @treturn table
+function M.over(machine, transport)
+    local self = setmetatable({
+        machine = machine, transport = transport, origin = machine:origin(), on_wire = 0, closed = false,
+        mono_ms = nil, wall_ms = nil, -- the moment that the core was told last
+    }, class)
+    present(self)
+    return self
+end
+
 --- Opens a core over a transport.
 -- @tparam table opts see docs/configuration.md
 -- @tparam boolean from_env whether the TWILIO_ variables are read first
@@ -189,12 +233,7 @@ function M.open(opts, from_env, transport)
     if not machine then
         return nil, err
     end
-    local self = setmetatable({
-        machine = machine, transport = transport, origin = machine:origin(), on_wire = 0, closed = false,
-        mono_ms = nil, wall_ms = nil, -- the moment that the core was told last
-    }, class)
-    present(self)
-    return self
+    return M.over(machine, transport)
 end
 
 local Driver = {}

@@ -28,26 +28,42 @@ function M.accounts(own, other)
     return accounts
 end
 
---- Whether a person has opted out in one of these scopes, or in "*".
--- @treturn boolean|nil nil and an error when the store cannot be read
-function M.is_opted_out(store, accounts, number, scopes)
+--- What forbids to write to a person.
+-- @treturn table|boolean|nil the record; false when there is none; nil and an error when the store cannot be
+-- read
+function M.blocks(store, number)
     local record, err = read(store, write.BLOCKS, key.blocks(number))
-    if not record then
-        return record, err
-    elseif type(record.scopes) ~= "table" then
+    if record and type(record.scopes) ~= "table" then
         return nil, core.error("ServiceUnavailable", "the record is not understood")
     end
+    return record, err
+end
+
+--- Whether such a record forbids a scope, or all of them.
+-- @tparam string|boolean scope false for none
+function M.forbids(record, accounts, scope)
     for _, account in ipairs(accounts) do
-        if record.scopes[key.block(account, key.ALL)] then
+        if record.scopes[key.block(account, key.ALL)]
+            or scope and record.scopes[key.block(account, scope)] then
             return true
-        end
-        for _, scope in ipairs(scopes) do
-            if record.scopes[key.block(account, scope)] then
-                return true
-            end
         end
     end
     return false
+end
+
+--- Whether a person has opted out in one of these scopes, or in "*".
+-- @treturn boolean|nil nil and an error when the store cannot be read
+function M.is_opted_out(store, accounts, number, scopes)
+    local record, err = M.blocks(store, number)
+    if not record then
+        return record, err
+    end
+    for _, scope in ipairs(scopes) do
+        if M.forbids(record, accounts, scope) then
+            return true
+        end
+    end
+    return M.forbids(record, accounts, false)
 end
 
 --- The record that decides about a scope: an opt-out wherever it is found, then what was said about the

@@ -8,7 +8,7 @@ local M = {}
 -- reads one record.
 M.STATES, M.BLOCKS, M.LOG, M.STARTS = "optout", "optout_block", "optout_log", "optout_start"
 
-local TRIES = 16 -- each one fails only because another process succeeded
+local TRIES = 100 -- each one fails only because somebody else has changed the same person's list
 local SEEN_MOST = 8 -- opt-outs of a person that are known again when they come once more
 local REPEATS_LOGGED = 10 -- so that nobody fills the store by saying STOP all day
 

@@ -7,6 +7,13 @@ local M = {}
 local PAUSE_FIRST_MS, PAUSE_MOST_MS = 500, 5000
 local LOOK_TIMEOUT_MS = 15000
 
+-- Notes that there is something new for those who wait, also for who is just reading the store: that may let
+-- others go on meanwhile.
+local function tell(watch)
+    watch.news = watch.news + 1
+    loop.wake(watch)
+end
+
 local function ask_twilio(tracker, sid, left_ms)
     local message, err = tracker.client:get(sid, { timeout_ms = math.min(left_ms, LOOK_TIMEOUT_MS) })
     if not message then
@@ -30,7 +37,7 @@ local function look(tracker, sid, watch, left_ms)
         if err and not err.retryable then
             watch.err = err
         end
-        loop.wake(watch)
+        tell(watch)
     end
     if loop.inside() then
         loop.spawn(ask)
@@ -52,6 +59,7 @@ local function wait(tracker, sid, watch, timeout_ms, interval_ms)
     local next_ms = loop.now_ms(drive)
     local until_ms = next_ms + timeout_ms
     while true do
+        local news = watch.news
         local record, err = tracker:get(sid)
         if err or record and record.terminal then
             return record, err
@@ -61,9 +69,9 @@ local function wait(tracker, sid, watch, timeout_ms, interval_ms)
         local now_ms = loop.now_ms(drive)
         if now_ms >= until_ms then
             return nil, timeout_error(record)
-        elseif now_ms < next_ms then
+        elseif now_ms < next_ms and watch.news == news then
             loop.wait_for(watch, math.min(next_ms, until_ms) - now_ms, drive)
-        else
+        elseif now_ms >= next_ms then
             next_ms = now_ms + pause_ms
             pause_ms = interval_ms or math.floor(math.min(pause_ms * 1.5, PAUSE_MOST_MS))
             if tracker.client and not watch.looking then
@@ -79,7 +87,7 @@ end
 -- @treturn table|nil the record; after the timeout nil and a Timeout error with the record in `last`
 function M.run(tracker, sid, timeout_ms, interval_ms)
     local watches = tracker.watches
-    local watch = watches[sid] or { waiters = 0 }
+    local watch = watches[sid] or { waiters = 0, news = 0 }
     watches[sid] = watch
     watch.waiters = watch.waiters + 1
     local record, err = wait(tracker, sid, watch, timeout_ms, interval_ms)
@@ -94,7 +102,7 @@ end
 function M.wake(tracker, sid)
     local watch = tracker.watches[sid]
     if watch then
-        loop.wake(watch)
+        tell(watch)
     end
 end
 

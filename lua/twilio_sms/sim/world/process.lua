@@ -129,6 +129,10 @@ function Process:stats()
     return self.inner:stats()
 end
 
+function Process:metrics(format)
+    return self.inner:metrics(format)
+end
+
 function Process:set_tap(whether)
     self.inner:set_tap(whether)
 end
@@ -192,13 +196,26 @@ function Process:has_news()
     return not self.client and self.inner:news() > 0
 end
 
+-- Whether it may still move. Not when the engine steps it, and one of its own hooks has let it crash.
+local function may_move(self)
+    if self.crashed and not (self.engine.running and not loop.inside()) then
+        check_alive(self)
+    end
+    return not (self.crashed or self.closed)
+end
+
+--- Lets what may leave now leave; no time passes.
+function Process:start()
+    if may_move(self) then
+        self.inner:start()
+    end
+end
+
 --- Moves the client on. From outside of the running world time passes meanwhile, at most so long (-1: as
 -- long as it takes), until there is something for the client.
 function Process:step(timeout_ms)
-    if self.crashed and not (self.engine.running and not loop.inside()) then
-        check_alive(self)
-    elseif self.crashed or self.closed then
-        return -- also when the engine steps it, and one of its own hooks has let it crash
+    if not may_move(self) then
+        return
     end
     self.inner:turn()
     if timeout_ms == 0 or self:has_news() then

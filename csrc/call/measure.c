@@ -1,0 +1,112 @@
+/* Turns what happens to calls into series of metrics. */
+#include "measure.h"
+
+#include "../wire/calling_code.h"
+#include "metrics_text.h"
+
+static void count(tsms_client *client, tsms__instrument instrument, unsigned first, unsigned second,
+                  unsigned third)
+{
+    tsms__metrics_count(tsms__region_metrics(client->region),
+                        tsms__series_of(instrument, first, second, third));
+}
+
+void tsms__measure_senders(tsms_client *client)
+{
+    tsms__metrics *metrics = tsms__region_metrics(client->region);
+    client->from_label = tsms__metrics_sender(metrics, tsms_str_from(client->config->from));
+    client->service_label =
+        tsms__metrics_sender(metrics, tsms_str_from(client->config->messaging_service_sid));
+}
+
+/* Numbers that are not configured are not told apart: there may be any number of them. */
+static unsigned sender_label(const tsms_client *client, const tsms__call *call)
+{
+    bool pool = call->messaging_service_sid.len > 0;
+    const char *own = pool ? client->config->messaging_service_sid : client->config->from;
+    bool configured =
+        own != NULL && tsms__str_eq_z(pool ? call->messaging_service_sid : call->from, own);
+    return !configured ? TSMS__SENDER_OTHER : pool ? client->service_label : client->from_label;
+}
+
+static unsigned status_label(const tsms_result *result)
+{
+    if (!result->failed) {
+        return tsms_message_status_from(tsms_result_field(result, 0, "status"));
+    }
+    return result->outcome == TSMS_OUTCOME_IN_DOUBT ||
+                   result->outcome == TSMS_OUTCOME_ACCEPTED_NO_SID
+               ? TSMS__STATUS_IN_DOUBT
+               : TSMS_MESSAGE_FAILED;
+}
+
+void tsms__measure_request(tsms_client *client, const tsms__call *call, bool looked_up,
+                           const tsms__call_effects *effects, const tsms__transfer *transfer,
+                           tsms__now now)
+{
+    unsigned operation = looked_up ? TSMS__OPERATION_LOOKUP : call->operation;
+    unsigned hundreds = (unsigned)transfer->response.http_status / 100;
+    tsms__metrics_time(
+        tsms__region_metrics(client->region),
+        tsms__series_of(TSMS__REQUESTS, operation, (unsigned)effects->outcome, hundreds),
+        now.mono_ms - call->wire_ms);
+}
+
+void tsms__measure_retry(tsms_client *client, tsms_kind kind, bool suppressed)
+{
+    count(client, suppressed ? TSMS__SUPPRESSED : TSMS__RETRIES, kind, 0, 0);
+}
+
+void tsms__measure_hold(tsms__call *call, size_t level, tsms__now now)
+{
+    if (!call->held_back) {
+        call->held_back = true;
+        call->held_level = (unsigned)level;
+        call->held_ms = now.mono_ms;
+    }
+}
+
+void tsms__measure_leave(tsms_client *client, tsms__call *call, tsms__now now)
+{
+    if (call->held_back) {
+        call->held_back = false;
+        tsms__metrics_time(tsms__region_metrics(client->region),
+                           tsms__series_of(TSMS__WAITS, call->held_level, 0, 0),
+                           now.mono_ms - call->held_ms);
+    }
+}
+
+void tsms__measure_end(tsms_client *client, const tsms__call *call, tsms__now now)
+{
+    const tsms_result *result = call->result;
+    if (result->failed) {
+        count(client, TSMS__ERRORS, result->error.kind, 0, 0);
+    }
+    if (result->operation != TSMS_OP_SEND) {
+        return;
+    }
+    count(client, TSMS__MESSAGES, sender_label(client, call), tsms__calling_code(call->to),
+          status_label(result));
+    if (call->attempts > 0) {
+        tsms__metrics_time(tsms__region_metrics(client->region),
+                           tsms__series_of(TSMS__SENDS, 0, 0, 0), now.mono_ms - call->started_ms);
+    }
+}
+
+void tsms__measure_refused(tsms_client *client, tsms_kind kind)
+{
+    count(client, TSMS__ERRORS, kind, 0, 0);
+}
+
+void tsms__measure_breaker(tsms_client *client, tsms__breaker_state before,
+                           tsms__breaker_state after)
+{
+    count(client, TSMS__TRANSITIONS, before, after, 0);
+}
+
+tsms_str tsms_client_metrics(tsms_client *client, tsms_metrics_format format)
+{
+    tsms__buf_clear(&client->metrics_text);
+    tsms__metrics_text(client->region, format, &client->metrics_text);
+    return client->metrics_text.failed ? (tsms_str){NULL, 0} : tsms__buf_str(&client->metrics_text);
+}

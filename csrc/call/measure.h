@@ -1,0 +1,27 @@
+/* What the calls of a client add to its metrics. */
+#ifndef TSMS_CALL_MEASURE_H
+#define TSMS_CALL_MEASURE_H
+
+#include "client.h"
+
+/* Names the configured senders, under which messages are counted. */
+void tsms__measure_senders(tsms_client *client);
+/* A request of a call ended, which was a look-up or not. */
+void tsms__measure_request(tsms_client *client, const tsms__call *call, bool looked_up,
+                           const tsms__call_effects *effects, const tsms__transfer *transfer,
+                           tsms__now now);
+/* A retry follows an error, or would have. */
+void tsms__measure_retry(tsms_client *client, tsms_kind kind, bool suppressed);
+/* A rate limit holds a message back from now on, unless one does already. level is 0 to 2: account,
+ * number, recipient. */
+void tsms__measure_hold(tsms__call *call, size_t level, tsms__now now);
+/* Its request leaves. */
+void tsms__measure_leave(tsms_client *client, tsms__call *call, tsms__now now);
+/* A call ended. */
+void tsms__measure_end(tsms_client *client, const tsms__call *call, tsms__now now);
+/* A request was refused, of a call that did not begin. */
+void tsms__measure_refused(tsms_client *client, tsms_kind kind);
+void tsms__measure_breaker(tsms_client *client, tsms__breaker_state before,
+                           tsms__breaker_state after);
+
+#endif

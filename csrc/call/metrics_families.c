@@ -1,0 +1,178 @@
+/* The catalogue of metrics. */
+#include "metrics_families.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Labels -------------------------------------------------------------------------------- */
+
+static const char *sender_text(const tsms__metrics *metrics, unsigned value,
+                               char buf[TSMS__SENDER_SIZE])
+{
+    tsms__metrics_sender_name(metrics, value, buf);
+    return buf[0] != '\0' ? buf : "other";
+}
+
+static const char *calling_code_text(const tsms__metrics *metrics, unsigned value,
+                                     char buf[TSMS__SENDER_SIZE])
+{
+    (void)metrics;
+    snprintf(buf, TSMS__SENDER_SIZE, "+%u", value);
+    return value > 0 ? buf : "other";
+}
+
+static const char *status_text(const tsms__metrics *metrics, unsigned value,
+                               char buf[TSMS__SENDER_SIZE])
+{
+    (void)metrics;
+    (void)buf;
+    const char *name = tsms_message_status_name((tsms_message_status)value);
+    bool nameless = value != TSMS_MESSAGE_UNKNOWN && strcmp(name, "unknown") == 0;
+    return value == TSMS__STATUS_IN_DOUBT ? "in_doubt"
+           : value == TSMS__STATUS_NONE   ? "none"
+           : nameless                     ? ""
+                                          : name;
+}
+
+static const char *operation_text(const tsms__metrics *metrics, unsigned value,
+                                  char buf[TSMS__SENDER_SIZE])
+{
+    (void)metrics;
+    (void)buf;
+    return value == TSMS__OPERATION_LOOKUP ? "lookup" : tsms_operation_name((tsms_operation)value);
+}
+
+static const char *name_in(const char *const *names, size_t count, unsigned value)
+{
+    return value < count ? names[value] : "";
+}
+
+/* The text of a label that needs no room and no names of senders. */
+#define TEXT_BY(name, expression)                                                                  \
+    static const char *name(const tsms__metrics *metrics, unsigned value,                          \
+                            char buf[TSMS__SENDER_SIZE])                                           \
+    {                                                                                              \
+        (void)metrics;                                                                             \
+        (void)buf;                                                                                 \
+        return expression;                                                                         \
+    }
+
+static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+static const char *const levels[] = {"account", "number", "recipient"};
+
+TEXT_BY(kind_text, tsms_kind_type((tsms_kind)value))
+TEXT_BY(outcome_text, tsms_outcome_name((tsms_outcome)value))
+TEXT_BY(verdict_text, tsms_webhook_verdict_name((tsms_webhook_verdict)value))
+TEXT_BY(class_text, name_in(classes, sizeof classes / sizeof *classes, value))
+TEXT_BY(level_text, name_in(levels, sizeof levels / sizeof *levels, value))
+TEXT_BY(state_text, value <= TSMS__BREAKER_HALF_OPEN
+                        ? tsms__breaker_state_name((tsms__breaker_state)value)
+                        : "")
+
+/* ---- Families ------------------------------------------------------------------------------ */
+
+static bool was_accepted(tsms__series series)
+{
+    unsigned status = tsms__series_label(series, 2);
+    return status != TSMS_MESSAGE_FAILED && status != TSMS__STATUS_IN_DOUBT;
+}
+
+static bool is_handled(tsms__series series)
+{
+    return tsms__series_label(series, 1) == TSMS_VERDICT_OK;
+}
+
+static bool is_handled_message(tsms__series series)
+{
+    return is_handled(series) && tsms__series_label(series, 0) == TSMS_MESSAGE_RECEIVED;
+}
+
+static bool is_handled_status(tsms__series series)
+{
+    unsigned status = tsms__series_label(series, 0);
+    return is_handled(series) && status != TSMS_MESSAGE_RECEIVED && status != TSMS__STATUS_NONE;
+}
+
+const tsms__family tsms__families[TSMS__FAMILIES] = {
+    {.name = "twilio_messages",
+     .help = "Sends that ended, by what the server answered; failed and in_doubt are ours.",
+     .instrument = TSMS__MESSAGES,
+     .labels = {{"from_number", sender_text, 0},
+                {"to_number", calling_code_text, 1},
+                {"status", status_text, 2}}},
+    {.name = "twilio_messages_sent",
+     .help = "Messages that the server accepted.",
+     .instrument = TSMS__MESSAGES,
+     .shows = was_accepted,
+     .labels = {{"status", status_text, 2}, {"from_number", sender_text, 0}}},
+    {.name = "twilio_messages_received",
+     .help = "Inbound messages that were handled, repeats not counted.",
+     .instrument = TSMS__WEBHOOKS,
+     .shows = is_handled_message,
+     .labels = {{"to_number", calling_code_text, 2}}},
+    {.name = "twilio_delivery_status",
+     .help = "Status callbacks that were handled, repeats not counted.",
+     .instrument = TSMS__WEBHOOKS,
+     .shows = is_handled_status,
+     .labels = {{"status", status_text, 0}}},
+    {.name = "twilio_callbacks",
+     .help = "Webhooks that came, by what became of them.",
+     .instrument = TSMS__WEBHOOKS,
+     .labels = {{"status", status_text, 0}, {"verdict", verdict_text, 1}}},
+    {.name = "twilio_errors",
+     .help = "Calls that ended with an error or were refused, and webhooks that were refused.",
+     .instrument = TSMS__ERRORS,
+     .labels = {{"error_type", kind_text, 0}}},
+    {.name = "twilio_send_latency_seconds",
+     .help = "From taking a message to its end, of those for which a request was made.",
+     .instrument = TSMS__SENDS,
+     .is_histogram = true},
+    {.name = "twilio_requests",
+     .help = "HTTP requests that ended.",
+     .instrument = TSMS__REQUESTS,
+     .labels = {{"operation", operation_text, 0},
+                {"outcome", outcome_text, 1},
+                {"code_class", class_text, 2}}},
+    {.name = "twilio_request_duration_seconds",
+     .help = "How long HTTP requests took.",
+     .instrument = TSMS__REQUESTS,
+     .is_histogram = true,
+     .labels = {{"operation", operation_text, 0}, {"outcome", outcome_text, 1}}},
+    {.name = "twilio_retries",
+     .help = "Attempts after the first, by the error before them.",
+     .instrument = TSMS__RETRIES,
+     .labels = {{"reason", kind_text, 0}}},
+    {.name = "twilio_retries_suppressed",
+     .help = "Retries not made because the quota was empty, by the error before them.",
+     .instrument = TSMS__SUPPRESSED,
+     .labels = {{"reason", kind_text, 0}}},
+    {.name = "twilio_limiter_wait_seconds",
+     .help = "How long a rate limit held messages back, of those that it did and that then left.",
+     .instrument = TSMS__WAITS,
+     .is_histogram = true,
+     .labels = {{"level", level_text, 0}}},
+    {.name = "twilio_breaker_transitions",
+     .help = "Changes of the breaker's state.",
+     .instrument = TSMS__TRANSITIONS,
+     .labels = {{"from", state_text, 0}, {"to", state_text, 1}}},
+};
+
+const tsms__counted_family tsms__counted_families[TSMS__COUNTED_FAMILIES] = {
+    {"twilio_calls", "Calls that ended.", "{result=\"succeeded\"}", TSMS__COUNT_succeeded},
+    {"twilio_calls", NULL, "{result=\"failed\"}", TSMS__COUNT_failed},
+    {"twilio_rate_limit_hits",
+     "Messages that a limit of the client held back or refused, and answers with HTTP 429.",
+     "{source=\"client\"}", TSMS__COUNT_rate_limited},
+    {"twilio_rate_limit_hits", NULL, "{source=\"server\"}", TSMS__COUNT_throttled},
+    {"twilio_lookups", "Look-ups made for messages in doubt.", "", TSMS__COUNT_lookups},
+    {"twilio_verified", "Messages in doubt of which evidence was found that they were accepted.",
+     "{evidence=\"list\"}", TSMS__COUNT_lookups_found},
+    {"twilio_in_doubt", "Sends that ended in doubt.", "", TSMS__COUNT_in_doubt},
+    {"twilio_guard_aborts", "Times libcurl was kept from sending a request again by itself.", "",
+     TSMS__COUNT_resends_prevented},
+    {"twilio_checks_denied", "Messages that a check refused.", "", TSMS__COUNT_denied},
+    {"twilio_breaker_refused", "Calls that the open breaker refused.", "",
+     TSMS__COUNT_breaker_refused},
+    {"twilio_events_dropped", "Events overwritten before anybody took them.", "",
+     TSMS__COUNT_events_dropped},
+};
