@@ -307,7 +307,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIB_A)
 bench-openresty: ## sends, webhooks and limits in the workers of an nginx
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all $(addprefix $(BUILD)/bench/,http_load webhook_load c_api)
-	@lua5.4 tests/bench/openresty.lua $(BUILD)
+	@lua5.4 tests/bench/openresty.lua $(abspath $(BUILD))
 
 .PHONY: bench-day
 bench-day: all ## a virtual day of 8.64 million messages: time and memory

@@ -196,6 +196,7 @@ build = {
         ["resty.twilio_sms.redis.scripts"] = "lua/resty/twilio_sms/redis/scripts.lua",
         ["resty.twilio_sms.scheduler"] = "lua/resty/twilio_sms/scheduler.lua",
         ["resty.twilio_sms.settings"] = "lua/resty/twilio_sms/settings.lua",
+        ["resty.twilio_sms.sqlite"] = "lua/resty/twilio_sms/sqlite.lua",
         ["resty.twilio_sms.worker"] = "lua/resty/twilio_sms/worker.lua",
         ["twilio_sms.bulk"] = "lua/twilio_sms/bulk.lua",
         ["twilio_sms.cassette.contract"] = "lua/twilio_sms/cassette/contract.lua",

@@ -44,7 +44,7 @@ with_modules() { # modules command...
     shift
     LUA_PATH_5_4="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH_5_4="$modules/?.so;;" \
         LUA_PATH="$modules/?.lua;$modules/?/init.lua;;" LUA_CPATH="$modules/?.so;;" \
-        TWILIO_SMS_BUILD="$build" "$@"
+        TWILIO_SMS_BUILD="$(realpath "$build")" "$@"
 }
 
 # Runs a command as one test.

@@ -367,5 +367,13 @@ int main(int argc, char **argv)
            l.path, l.concurrency, count, l.errors, wall_s, count / wall_s,
            percentile_ms(l.latencies_s, count, 50), percentile_ms(l.latencies_s, count, 90),
            percentile_ms(l.latencies_s, count, 99), percentile_ms(l.latencies_s, count, 100));
+    for (unsigned i = 0; i < l.concurrency; i++) {
+        close(l.connections[i].fd);
+    }
+    close(l.epoll_fd);
+    close(l.timer_fd);
+    free(l.connections);
+    free(l.latencies_s);
+    free(l.next_due);
     return 0;
 }

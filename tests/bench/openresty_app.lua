@@ -30,7 +30,7 @@ end
 
 local STORES = {
     sqlite = function()
-        return require("twilio_sms.store").open(settings.store_at)
+        return require("resty.twilio_sms.sqlite").open(settings.store_at)
     end,
     redis = function()
         return require("resty.twilio_sms.redis").new { unix = settings.redis_at }

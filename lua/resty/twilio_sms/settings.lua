@@ -8,7 +8,7 @@ local M = {}
 -- What is opened where nginx starts would be shared by all workers. So these are functions, which each worker
 -- calls for itself.
 local MADE_BY_WORKERS = {
-    store = "store = function() return require(\"twilio_sms.store\").open(path) end",
+    store = "store = function() return require(\"resty.twilio_sms.sqlite\").open(path) end",
     optout = "optout = function(store) return sms.optout.new { store = store, ... } end",
     track = "track = function(store) return sms.track.new { store = store, ... } end",
     client = "client = function() return require(\"resty.twilio_sms\").new { ... } end",
