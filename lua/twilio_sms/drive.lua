@@ -17,6 +17,9 @@ function M.new(client, listeners)
         client = client,
         closed = false,
         hooks = hooks.new(),
+        checks = false, -- whether there is a hook
+        unasked = false, -- whether something was submitted about which the hooks may not have been asked
+        looked_ms = -math.huge, -- when the network was asked last
         tickets = {},
         optout = listeners.optout,
         track = listeners.track,
@@ -29,6 +32,7 @@ end
 
 function M:hook(f)
     self.hooks:add(f)
+    self.checks = true
     self.client:set_checks(true)
 end
 
@@ -50,6 +54,7 @@ function M:submit(operation, fields, deliver, batch)
         send_at = type(fields.send_at) == "number" and fields.send_at or nil,
     }
     self.tickets[id] = ticket
+    self.unasked = self.checks
     return ticket
 end
 
@@ -139,20 +144,44 @@ local function take_all_results(self)
     return id ~= nil
 end
 
--- One turn. Answers whether the hooks were asked, and nothing came of it yet. Results come first, because a
--- refusal says who has opted out; and what the hooks let through leaves before anybody can store a STOP.
-local function turn(self, timeout_ms)
-    self.client:step(timeout_ms)
-    if self.closed then
-        return false -- in a world others go on meanwhile, and one of them has closed it
+-- Results come first, because a refusal says who has opted out. Answers whether there was a result, and
+-- whether there was a question.
+local function settle(self)
+    local came = not self.closed and take_all_results(self)
+    return came, not self.closed and answer_checks(self)
+end
+
+local RECENT_MS = 1
+
+-- Asks about what was submitted, so that it leaves with the step that waits. Answers whether there was a
+-- result.
+local function ask_first(self)
+    self.unasked = false
+    if self.client:now_ms() - self.looked_ms <= RECENT_MS then
+        self.client:start() -- another look would cost more than it could bring
+    else
+        self.client:step(0) -- a refusal may have come meanwhile
     end
-    local came = take_all_results(self)
-    if self.closed or not answer_checks(self) or self.closed then
+    return (settle(self))
+end
+
+-- One turn. Answers whether the hooks were asked, and nothing came of it yet. What they let through leaves
+-- before anybody can store a STOP: at the beginning of the step that waits, or, when they were asked after
+-- it, by a start. A hook may close the client; so may others in a world, who go on during a step.
+local function turn(self, timeout_ms)
+    local came = self.unasked and ask_first(self)
+    if not self.closed then
+        self.client:step(came and 0 or timeout_ms)
+    end
+    if not self.closed then
+        self.looked_ms = self.client:now_ms()
+    end
+    local more, asked = settle(self)
+    if self.closed or not asked then
         return false
     end
     self.client:start()
-    came = take_all_results(self) or came
-    return not came and not self.closed
+    return not (take_all_results(self) or more or came) and not self.closed
 end
 
 --- Moves everything on, waiting at most timeout_ms for the network (-1: as long as something is under way).

@@ -131,25 +131,18 @@ local function start_all(self, machine)
     return self.on_wire > before
 end
 
--- Hands out what is to leave now, and what follows from answers that come at once.
-local function start_and_finish(self, machine)
-    local go_on
-    repeat
-        go_on = start_all(self, machine) and finish_all(self, machine)
-    until not go_on
-end
-
---- Lets what may leave now leave. What the transport had to tell before waits for the next turn.
-function Client:start()
-    start_and_finish(self, present(self))
-end
-
 --- Does everything that needs no waiting.
 function Client:turn()
     local machine = present(self)
     finish_all(self, machine)
-    start_and_finish(self, machine)
+    local go_on
+    repeat -- a transport may answer at once
+        go_on = start_all(self, machine) and finish_all(self, machine)
+    until not go_on
 end
+
+--- Lets what may leave now leave. What the transport has in hand needs no network either.
+Client.start = Client.turn
 
 local function sooner(a, b)
     return a and (not b or a < b) and a or b
