@@ -438,6 +438,7 @@ typedef enum tsms_verdict {
     TSMS_ALLOW,
     TSMS_DENY,
     TSMS_DEFER,
+    TSMS_CANNOT_TELL,
 } tsms_verdict;
 
 /* "May this person be written to, now?" Asked before each request that creates a message, again
@@ -457,8 +458,9 @@ TSMS_API void tsms_client_set_checks(tsms_client *client, bool on);
 /* Takes the next question; false when there is none. */
 TSMS_API bool tsms_client_check(tsms_client *client, tsms_check *out);
 /* Answers it. DENY ends the call with `reason` in its error (OptedOut when the reason is
- * "opted_out", else InvalidRequest); DEFER asks again after defer_ms. False when no such check is
- * open. */
+ * "opted_out", else InvalidRequest); DEFER asks again after defer_ms; CANNOT_TELL, as when a store
+ * does not answer, ends it with `reason`, too, but TemporarilyUnavailable: the same message may be
+ * sent later. False when no such check is open. */
 TSMS_API bool tsms_client_answer(tsms_client *client, uint64_t call_id, tsms_verdict verdict,
                                  tsms_str reason, int64_t defer_ms);
 

@@ -119,6 +119,7 @@ build = {
                 "csrc/bind/lua_post.c",
                 "csrc/bind/lua_request.c",
                 "csrc/bind/lua_result.c",
+                "csrc/bind/lua_scratch.c",
                 "csrc/bind/lua_secret.c",
                 "csrc/bind/lua_shared.c",
                 "csrc/bind/lua_signature.c",

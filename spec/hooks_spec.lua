@@ -1,3 +1,4 @@
+local core = require "twilio_sms.core"
 local hooks = require "twilio_sms.hooks"
 
 local function ask(...)
@@ -56,6 +57,15 @@ describe("hooks", function()
         local verdict, reason = ask(function() error "the store is gone" end)
         assert.equal("deny", verdict)
         assert.matches("the check failed: .*the store is gone", reason)
+    end)
+
+    it("say so when one of them cannot tell", function()
+        local err = core.error("ServiceUnavailable", "the disk is full")
+        for _, detail in ipairs { "the disk is full", err } do
+            local verdict, reason = ask(function() return nil, detail end, function() return true end)
+            assert.equal("cannot_tell", verdict)
+            assert.equal("the disk is full", reason)
+        end
     end)
 
     it("refuse when one of them gives no clear answer", function()

@@ -87,12 +87,57 @@ describe("an answer", function()
         assert.is_false(answer:reusable())
     end)
 
+    it("does not let a connection be used again when the socket's buffer of 4096 bytes was full", function()
+        local function answer_of(bytes)
+            local head = HEAD .. "Content-Length: %d\r\n\r\n"
+            local body = bytes - #head:format(1000)
+            return head:format(body) .. ("x"):rep(body)
+        end
+        for _, case in ipairs {
+            { 4096, false, 4096 }, { 4095, true, 4095 }, { 4097, true, 4097 }, { 4097, true, 4096, 1 },
+            { 8192, false, 800, 1600, 1696, 4096 }, { 8192, false, 4096, 4096 },
+            { 5096, false, 1000, 4096 }, { 5096, false, 1000, 800, 3296 }, { 5097, true, 1000, 800, 3297 },
+            { 6000, true, 3000, 3000 },
+        } do
+            local bytes = answer_of(case[1])
+            answer:begin "POST"
+            local at = 1
+            for i = 3, #case do
+                answer:feed(bytes:sub(at, at + case[i] - 1))
+                at = at + case[i]
+            end
+            assert.equal(#bytes + 1, at)
+            assert.equal(200, answer:status())
+            assert.equal(case[2], answer:reusable(), table.concat({ unpack(case, 3) }, ", "))
+            assert.equal("done", answer:ended())
+        end
+        answer:begin "POST"
+        answer:feed(HELLO)
+        assert.is_true(answer:reusable())
+    end)
+
     it("forgets the one before", function()
         answer:feed "garbage"
         answer:begin "DELETE"
         assert.is_nil(answer:status())
         assert.equal("done", answer:feed "HTTP/1.1 204 No Content\r\n\r\n")
         assert.is_true(answer:reusable())
+    end)
+
+    it("may be used after it was collected, by whoever still holds it", function()
+        local collect = getmetatable(answer).__gc
+        answer:feed(HELLO:sub(1, -2))
+        collect(answer)
+        collect(answer)
+        local ok, why = pcall(answer.feed, answer, HELLO)
+        assert.is_false(ok)
+        assert.truthy(why:find("call begin first", 1, true), why)
+        answer:begin "POST"
+        assert.same({ "done", 200 }, { answer:feed(HELLO), answer:status() })
+        ok, why = pcall(collect, io.stdout)
+        assert.is_false(ok)
+        assert.truthy(why:find("twilio_sms.core.http1 expected", 1, true), why)
+        collect(answer)
     end)
 
     it("raises for misuse", function()

@@ -8,7 +8,7 @@ local TO = "+15558675310"
 
 -- The module and a client for each worker, made at the first use.
 local HTTP = [[
-    resolver 127.0.0.1:1;
+    %s
     init_by_lua_block {
         cjson = require "cjson"
         sms = require "twilio_sms.client"
@@ -56,9 +56,10 @@ describe("a client in nginx", function()
         opts = opts or {}
         sim = sim or simulator.start(opts.sim)
         server = nginx.start {
-            http = HTTP:format(simulator.ACCOUNT_SID, simulator.AUTH_TOKEN, simulator.FROM, sim.url, TO,
-                opts.init or "") .. (opts.http or ""),
-            server = SEND .. (locations or ""), workers = opts.workers, listen = opts.listen,
+            http = HTTP:format(opts.resolver or "resolver 127.0.0.1:1;", simulator.ACCOUNT_SID,
+                simulator.AUTH_TOKEN, simulator.FROM, sim.url, TO, opts.init or "") .. (opts.http or ""),
+            server = SEND .. (locations or ""), main = opts.main, workers = opts.workers,
+            listen = opts.listen,
             ca_file = opts.ca_file == nil and sim.ca_file or opts.ca_file or nil,
         }
     end
@@ -207,7 +208,7 @@ describe("a client in nginx", function()
         local line = nginx.await(function()
             return server:error_log():match "twilio_sms: a message failed: ([^\n]*)"
         end)
-        assert.equal("OptedOut, rejected, code 21610", (line:match "^(.-), context" or line))
+        assert.truthy(line:find "^MessageError.OptedOut: .+ %(code 21610, HTTP 400, outcome rejected%)", line)
         assert.is_nil(server:error_log():find(TO:sub(2), 1, true))
     end)
 
@@ -323,6 +324,24 @@ describe("a client in nginx", function()
         assert.same(wanted, bodies())
     end)
 
+    it("sends what waits when worker_shutdown_timeout has ended the requests of users", function()
+        start("", {
+            main = "worker_shutdown_timeout 200ms;",
+            init = "changed = { max_concurrency = 1, rate = { per_second = 0, per_number = 0 } }",
+            sim = 'script = { { on = "send", action = "delay", delay_ms = 300 } }',
+        })
+        local requests = {}
+        for i = 1, 3 do
+            requests[i] = server:send("GET", "/send?body=" .. i)
+        end
+        nginx.await(function() return select(2, server:error_log():gsub("asked", "")) >= 3 end)
+        server:kill(server.master, "QUIT")
+        for _, request in ipairs(requests) do
+            request:finish()
+        end
+        await_bodies { "1", "2", "3" }
+    end)
+
     it("goes on when a shift makes way for the next one", function()
         start([[
             location = /many {
@@ -348,19 +367,20 @@ describe("a client in nginx", function()
             location = /stuck {
                 content_by_lua_block {
                     local one = assert(sms.new(options {
-                        base_url = "https://example.com", attempt_timeout_ms = 200,
-                        retry = { timeout = { attempts = 1 } },
+                        base_url = "https://example.com", connect_timeout_ms = 200,
+                        retry = { connection = { attempts = 1 } },
                     }))
                     local before = ngx.now()
                     local _, err = one:send { to = "+15558675310", body = "stuck" }
                     ngx.update_time()
-                    say(err.kind .. " " .. err.outcome, ngx.now() - before < 10)
+                    say(err.kind .. " " .. err.outcome, ngx.now() - before < 10, err.message)
                 }
             }
         ]])
-        local err, soon = get "/stuck"
-        assert.equal("Timeout not_sent", err)
+        local err, soon, all = get "/stuck"
+        assert.equal("DnsResolutionFailed not_sent", err)
         assert.is_true(soon)
+        assert.truthy(all[3]:find("^nginx did not get the address of example.com: is its `resolver`"), all[3])
         assert.equal("accepted", get("/send?body=x").outcome)
     end)
 
@@ -389,6 +409,108 @@ describe("a client in nginx", function()
         assert.equal("not_sent", handed.outcome)
         assert.equal("TemporarilyUnavailable", handed.kind)
         assert.same({}, bodies())
+    end)
+
+    -- A light thread must not wait for ever for a timer that it does not get.
+    it("says so to who waits, too, and goes on when there are timers again", function()
+        start([[
+            location = /fill {
+                content_by_lua_block {
+                    for _ = 1, 64 do ngx.timer.at(1, function() end) end
+                    say(send "no timer")
+                }
+            }
+        ]], { http = "lua_max_pending_timers 8;" })
+        local result = get "/fill"
+        assert.same({ "TemporarilyUnavailable", "not_sent" }, { result.kind, result.outcome })
+        assert.truthy(nginx.await(function() return get("/send?body=later").outcome == "accepted" end))
+        assert.same({ "later" }, bodies())
+    end)
+
+    it("does not wait for ever for a timer that nginx has dropped", function()
+        start([[
+            location = /occupy {
+                content_by_lua_block {
+                    bell = require("ngx.semaphore").new()
+                    ngx.timer.at(0, function() bell:wait(60) bell:post() end)
+                    ngx.sleep(0.05)
+                    say(send "dropped")
+                    bell:post()
+                    ngx.sleep(0.05)
+                    say(send "freed")
+                }
+            }
+        ]], { http = "lua_max_running_timers 1;" })
+        local _, _, body = server:request("GET", "/occupy")
+        local dropped, freed = body:match "^(%b[])(%b[])$"
+        assert.truthy(dropped:find("lua_max_running_timers", 1, true), body)
+        assert.truthy(dropped:find("not_sent", 1, true), body)
+        assert.truthy(freed:find("accepted", 1, true), body)
+        assert.same({ "freed" }, bodies())
+    end)
+
+    it("hands nothing over to a worker that is at its end", function()
+        start("", { http = [[
+            exit_worker_by_lua_block { ngx.log(ngx.NOTICE, "at the end: ", send("late").outcome) }
+        ]] })
+        get "/send?body=1"
+        server:kill(server.master, "QUIT")
+        local outcome = nginx.await(function() return server:error_log():match "at the end: ([%w_]+)" end)
+        assert.equal("not_sent", outcome)
+    end)
+
+    it("sends nothing where it raises an error because nothing can wait", function()
+        start([[
+            location = /c {
+                content_by_lua_block {
+                    local ok, why = pcall(string.gsub, "x", "x", function() send "inside" end)
+                    local after = send "after"
+                    say(ok, why, after.outcome)
+                }
+            }
+        ]])
+        local ok, why, all = get "/c"
+        assert.is_false(ok)
+        assert.truthy(why:find("yield across C-call boundary", 1, true), why)
+        assert.equal("accepted", all[3])
+        assert.same({ "after" }, bodies())
+    end)
+
+    it("lets a hook send with the same client", function()
+        start([[
+            location = /hook {
+                content_by_lua_block {
+                    client():hook("check", function(question)
+                        return question.body == "inner" or send("inner").outcome == "accepted"
+                    end)
+                    say(send "outer")
+                }
+            }
+        ]], { init = "changed = { max_concurrency = 1, rate = { per_second = 0, per_number = 0 } }" })
+        assert.equal("accepted", get("/hook").outcome)
+        assert.same({ "inner", "outer" }, bodies())
+    end)
+
+    it("keeps the time of a call while all requests are under way", function()
+        start([[
+            location = /quick {
+                content_by_lua_block {
+                    local before = ngx.now()
+                    local result = send("quick", { timeout_ms = 300 })
+                    ngx.update_time()
+                    say(result, ngx.now() - before)
+                }
+            }
+        ]], {
+            init = "changed = { max_concurrency = 1, rate = { per_second = 0, per_number = 0 } }",
+            sim = 'script = { { on = "send", body = "slow", action = "delay", delay_ms = 3000 } }',
+        })
+        local slow = server:send("GET", "/send?body=slow")
+        nginx.await(function() return server:error_log():find("asked", 1, true) end)
+        local result, took = get "/quick"
+        assert.same({ "Timeout", "not_sent" }, { result.kind, result.outcome })
+        assert.is_true(took < 2, took)
+        assert.equal(200, (slow:finish()))
     end)
 
     it("refuses options that nginx decides", function()
@@ -420,6 +542,23 @@ describe("a client in nginx", function()
         assert.same({ "ConnectionFailed", "not_sent" }, { result.kind, result.outcome })
         assert.truthy(result.message:find("lua_ssl_trusted_certificate", 1, true), result.message)
         assert.same({}, bodies())
+    end)
+
+    it("says whole that there is no resolver", function()
+        start([[
+            location = /unresolved {
+                content_by_lua_block {
+                    local one = assert(sms.new(options {
+                        base_url = "https://example.com", retry = { connection = { attempts = 1 } },
+                    }))
+                    local _, err = one:send { to = "+15558675310", body = "x" }
+                    say(err.kind, err.message)
+                }
+            }
+        ]], { resolver = "" })
+        local kind, message = get "/unresolved"
+        assert.equal("DnsResolutionFailed", kind)
+        assert.truthy(message:find "^nginx has no resolver: .+ /etc/resolv.conf$", message)
     end)
 
     it("waits for messages, sleeps, and does not let a loop block the worker", function()

@@ -170,7 +170,7 @@ describe("resty.twilio_sms.redis, when things go wrong:", function()
         is_fault("InvalidOption", "/none", open "{ file = '/none' }")
         is_fault("InvalidOption", "is empty", open "{ file = '/dev/null' }")
         is_fault("InvalidOption", "option 'password': ", open "{ file = '/' }")
-        is_fault("InvalidOption", "REDIS_NONE is not set", open "{ env = 'REDIS_NONE' }")
+        is_fault("InvalidOption", "'REDIS_NONE' is not set", open "{ env = 'REDIS_NONE' }")
     end)
 
     it("a password that Redis does not want, or that it repeats in its answer", function()

@@ -123,6 +123,27 @@ describe("resty.twilio_sms", function()
         }, cjson.decode(body))
     end)
 
+    it("says that it is the store that cannot be opened", function()
+        start { setup = [[
+            store = function() return require("twilio_sms.store").open "/nowhere/messages.db" end,
+        ]] }
+        local _, _, body = server:request("GET", "/health")
+        assert.equal("ConfigurationError.InvalidOption: store: the directory of the file: "
+            .. "No such file or directory", cjson.decode(body).error)
+        assert.is_nil(server:error_log():find("there is no client", 1, true))
+        eval "sms.client()"
+        local logged = "there is no client: ConfigurationError.InvalidOption: store: "
+        assert.truthy(server:error_log():find(logged, 1, true))
+        server:stop()
+        start { setup = [[
+            store = function()
+                return require("resty.twilio_sms.redis").new { password = { env = "NO_NAME" } }
+            end,
+        ]] }
+        _, _, body = server:request("GET", "/health")
+        assert.truthy(cjson.decode(body).error:find("NO_NAME is not set; put `env NO_NAME;`", 1, true), body)
+    end)
+
     it("answers 503 with the reason, and tries again, when there can be no client", function()
         file = os.tmpname()
         start { setup = ([[

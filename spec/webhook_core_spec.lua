@@ -377,6 +377,49 @@ describe("core.webhook", function()
         end)
     end)
 
+    it("may be closed by a finalizer in the middle of a call", function()
+        local path = os.tmpname()
+        local file = assert(io.open(path, "w"))
+        file:write(TOKEN)
+        file:close()
+        assert(os.execute("chmod 600 " .. path))
+        local foreign = post({ { "MessageSid", MESSAGE }, { "MessageStatus", "sent" },
+            { "AccountSid", SUBACCOUNT } }, URL, SUBTOKEN)
+        local calls = {
+            add_token = function() return webhook:add_token(SUBACCOUNT, { file = path }) end,
+            refused_account = function()
+                webhook:read(foreign, NOW_MS)
+                return assert(webhook:refused_account())
+            end,
+            metrics = function() return webhook:metrics "openmetrics" end,
+            count = function()
+                webhook:count("ok", { type = "inbound", to = "+15005550006" })
+                return true
+            end,
+        }
+        for name, call in pairs(calls) do
+            open()
+            local expected = call()
+            local nth, was_closed = 0
+            repeat
+                nth = nth + 1
+                open()
+                local closing = webhook
+                local ok, answer
+                was_closed, ok, answer = finalizers.once_inside(nth, function()
+                    closing:close()
+                end, call)
+                if ok then
+                    assert.equal(expected, answer, name)
+                else
+                    local why = tostring(answer)
+                    assert.truthy(why:find("the webhook is closed", 1, true), name .. ": " .. why)
+                end
+            until not was_closed
+        end
+        os.remove(path)
+    end)
+
     it("explains", function()
         open { urls = { "https://other.example/" } }
         local text = webhook:explain(post(inbound()))

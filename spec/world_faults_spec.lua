@@ -297,6 +297,8 @@ describe("faults in a world", function()
         local message, err = client:send { to = "+15558675311", body = "Hello" }
         assert.is_nil(message)
         assert.equal("not_sent", err.outcome, "what cannot be read denies")
+        assert.equal("ServerError.TemporarilyUnavailable", err.type)
+        assert.is_true(err.retryable)
         store:heal()
         assert.is_table((client:send { to = "+15558675311", body = "Hello" }))
         assert.is_true(store.failed >= 3)

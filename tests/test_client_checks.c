@@ -44,6 +44,11 @@ static void test_a_check(void **state)
     virtual_close(&d);
 }
 
+/* As long as the reasons of stores are. */
+#define LONG_REASON                                                                                \
+    "the opt-out list cannot be read: cannot connect to Redis at redis.example.com:6379: "         \
+    "connection refused"
+
 static void test_denials(void **state)
 {
     (void)state;
@@ -69,7 +74,17 @@ static void test_denials(void **state)
     assert_true(tsms_client_check(d.client, &check));
     answer(&d, &check, (tsms_verdict)99, NULL, 0); /* in doubt, no */
     assert_result(&d, "InvalidRequest not_sent 0");
-    assert_int_equal(virtual_stats(&d).denied, 3);
+
+    submit_sample(&d);
+    assert_true(tsms_client_check(d.client, &check));
+    answer(&d, &check, TSMS_CANNOT_TELL, LONG_REASON, 0);
+    result = tsms_client_result(d.client);
+    assert_string_equal(tsms_result_error(result)->message, "a check cannot tell: " LONG_REASON);
+    assert_int_equal(tsms_result_error(result)->kind, TSMS_KIND_TEMPORARILY_UNAVAILABLE);
+    assert_int_equal(tsms_result_error(result)->outcome, TSMS_OUTCOME_NOT_SENT);
+    assert_true(tsms_result_error(result)->retryable);
+    tsms_result_free(result);
+    assert_int_equal(virtual_stats(&d).denied, 4);
     assert_int_equal(d.posts, 0);
     virtual_close(&d);
 }

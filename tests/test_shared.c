@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* shm_open, RLIMIT_FSIZE */
 #include "virtual_driver.h"
 
+#include "base/rand.h"
 #include "call/shared.h"
 
 #include <fcntl.h>
@@ -414,6 +415,61 @@ static void test_the_quota(void **state)
     tsms__region_close(region);
 }
 
+/* ---- Garbage ------------------------------------------------------------------------------- */
+
+/* Fills the region of NAME with anything, from the byte behind its layout on. */
+static void scribble(uint64_t seed)
+{
+    static char bytes[LAYOUT_BYTES];
+    tsms__rand rand;
+    tsms__rand_init(&rand, seed);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = seed > 0 ? (char)tsms__rand_next(&rand) : (char)0xFF;
+    }
+    int fd = shm_open(path_of_name(), O_RDWR, 0);
+    const size_t first = sizeof(uint64_t);
+    assert_int_equal(pwrite(fd, bytes, sizeof bytes - first, (off_t)first), sizeof bytes - first);
+    close(fd);
+}
+
+/* Another program of the same user may write into the file. Then there may be wrong numbers,
+ * messages that are refused, and nothing worse. */
+static void test_garbage(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        virtual_driver d;
+        virtual_open(&d, NULL,
+                     "shared=" NAME " rate.per_number=10 rate.per_recipient=1 timeout_ms=60000");
+        d.script = "503 timeout none 429:7 ok";
+        scribble(seed);
+        for (int i = 0; i < 4; i++) {
+            virtual_send(&d, TO, VIRTUAL_FROM, "hello");
+            virtual_run(&d, 30000);
+        }
+        virtual_run(&d, 120000);
+        (void)virtual_collect(&d);
+        assert_int_equal(tsms_client_pending(d.client), 0);
+        assert_non_null(tsms_client_metrics(d.client, TSMS_METRICS_OPENMETRICS).ptr);
+        int64_t left = tsms__region_quota_left(d.client->region, 500);
+        assert_in_range(left, 0, 500);
+        tsms__region_quota_give(d.client->region, INT64_MAX);
+        virtual_close(&d);
+    }
+}
+
+static void test_a_quota_of_garbage(void **state)
+{
+    (void)state;
+    tsms__region *region = open_region(NAME, VIRTUAL_ACCOUNT);
+    scribble(0);
+    assert_int_equal(tsms__region_quota_left(region, 20), 0);
+    assert_false(tsms__region_quota_take(region, 20, 1));
+    tsms__region_quota_give(region, 1);
+    assert_int_equal(tsms__region_quota_left(region, 20), 0);
+    tsms__region_close(region);
+}
+
 /* ---- Two clients --------------------------------------------------------------------------- */
 
 static void test_two_clients_share_limits(void **state)
@@ -492,6 +548,8 @@ int main(void)
         TEST(test_a_full_table_of_senders),
         TEST(test_recipients),
         TEST(test_the_quota),
+        TEST(test_garbage),
+        TEST(test_a_quota_of_garbage),
         TEST(test_two_clients_share_limits),
         TEST(test_two_clients_share_breaker_quota_and_pauses),
     };

@@ -27,7 +27,7 @@ static void explains_a_good_request(void **state)
     explained e;
     post(&s, URL "?secret=zebra", INBOUND);
     explain(webhook, &s, &e);
-    assert_says(e.text, "url: given as a whole\n");
+    assert_says(e.text, "url: https, given as a whole\n");
     assert_says(e.text, "urls: no list, so any URL is taken\n");
     assert_says(e.text, "content: a form, whose parameters are signed\n");
     assert_says(e.text, "account: " ACCOUNT ", as AccountSid says; its tokens are known\n");
@@ -59,7 +59,8 @@ static void explains_what_stands_in_the_way(void **state)
     add_header(&s, "Host", "hooks.example.com");
     add_header(&s, "X-Forwarded-Proto", "https");
     explain(webhook, &s, &e);
-    assert_says(e.text, "X-Forwarded headers are ignored");
+    assert_says(e.text, "url: http, made of the target and the Host header; its X-Forwarded "
+                        "headers are ignored");
     assert_says(e.text, "urls: it is not in the list of 1");
     assert_says(e.text, "verdict: the signature is wrong\n");
     s.request.peer = TSMS__STR("10.0.0.1");

@@ -2,6 +2,7 @@
  * hooks are Lua's. */
 #include "lua_client.h"
 
+#include "../call/metrics_text.h"
 #include "../drive/clock.h"
 #include "lua_config.h"
 #include "lua_error.h"
@@ -9,6 +10,7 @@
 #include "lua_metrics.h"
 #include "lua_request.h"
 #include "lua_result.h"
+#include "lua_scratch.h"
 #include "lua_tap.h"
 
 #define CLIENT_CLASS "twilio_sms.core.client"
@@ -19,14 +21,8 @@ static int client_close(lua_State *L)
 {
     handle *self = luaL_checkudata(L, 1, CLIENT_CLASS);
     tsms_config_free(self->config);
-    tsms_result_free(self->result);
     if (self->client != NULL) {
-        tsms__free(&self->client->mem, self->tapped);
         tsms__buf_free(&self->body);
-        tsms__buf_free(&self->name);
-        tsms__buf_free(&self->value);
-        tsms__wipe(self->request.ptr, self->request.cap);
-        tsms__buf_free(&self->request);
         tsms__secret_free(self->authorization);
     }
     tsms_client_free(self->client);
@@ -86,9 +82,6 @@ static int make(lua_State *L, bool machine)
     }
     if (status == TSMS_OK) {
         tsms__buf_init(&self->body, &self->client->mem);
-        tsms__buf_init(&self->name, &self->client->mem);
-        tsms__buf_init(&self->value, &self->client->mem);
-        tsms__buf_init(&self->request, &self->client->mem);
     }
     tsms_config_free(self->config);
     self->config = NULL;
@@ -122,6 +115,7 @@ static int client_submit(lua_State *L)
     tsms_error err;
     uint64_t id = 0;
     tsms_status status = tsms__lua_read_request(L, 3, (tsms_operation)operation, &request, &err);
+    self = tsms__lua_check_client(L); /* metamethods or finalizers may have closed it */
     if (status == TSMS_OK) {
         status = tsms__client_submit(self->client, &request.request, moment(self), &id, &err);
     } else {
@@ -152,17 +146,17 @@ static int client_start(lua_State *L)
 /* client:result(): id and the call's values, or nothing. */
 static int client_result(lua_State *L)
 {
-    handle *self = tsms__lua_check_client(L);
-    tsms_result_free(self->result);
-    self->result = tsms_client_result(self->client);
-    if (self->result == NULL) {
-        return 0;
+    (void)tsms__lua_check_client(L);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    const tsms_result *result = scratch->result =
+        tsms_client_result(tsms__lua_check_client(L)->client);
+    int count = 0;
+    if (result != NULL) {
+        tsms__lua_push_int(L, (int64_t)tsms_result_call_id(result));
+        count = 1 + tsms__lua_push_result(L, result);
     }
-    tsms__lua_push_int(L, (int64_t)tsms_result_call_id(self->result));
-    int count = tsms__lua_push_result(L, self->result);
-    tsms_result_free(self->result);
-    self->result = NULL;
-    return 1 + count;
+    tsms__lua_scratch_done(scratch);
+    return count;
 }
 
 static void set_str(lua_State *L, const char *name, tsms_str text)
@@ -179,13 +173,37 @@ static void set_int(lua_State *L, const char *name, int64_t value)
     lua_setfield(L, -2, name);
 }
 
+/* The next question, with its texts in the scratch. */
+static bool take_check(tsms_client *client, tsms_check *out, tsms__lua_scratch *scratch)
+{
+    if (!tsms_client_check(client, out)) {
+        return false;
+    }
+    tsms_str *const texts[] = {&out->to, &out->from, &out->messaging_service_sid, &out->body};
+    size_t count = sizeof texts / sizeof *texts;
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += texts[i]->len;
+    }
+    tsms__buf_reserve(&scratch->text, len);
+    for (size_t i = 0; i < count; i++) {
+        *texts[i] = tsms__lua_keep(scratch, *texts[i]);
+    }
+    return true;
+}
+
 /* client:check(): the id and the question, or nothing. */
 static int client_check(lua_State *L)
 {
-    handle *self = tsms__lua_check_client(L);
+    (void)tsms__lua_check_client(L);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
     tsms_check check;
-    if (!tsms_client_check(self->client, &check)) {
+    if (!take_check(tsms__lua_check_client(L)->client, &check, scratch)) {
+        tsms__lua_scratch_done(scratch);
         return 0;
+    }
+    if (scratch->text.failed) {
+        return tsms__lua_scratch_fail(L, scratch);
     }
     tsms__lua_push_int(L, (int64_t)check.call_id);
     lua_createtable(L, 0, 6);
@@ -197,6 +215,7 @@ static int client_check(lua_State *L)
         set_int(L, "send_at", check.send_at);
     }
     set_int(L, "attempts", check.attempts);
+    tsms__lua_scratch_done(scratch);
     return 2;
 }
 
@@ -205,16 +224,17 @@ static uint64_t check_id(lua_State *L, int arg)
     return (uint64_t)tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
 }
 
-/* client:answer(id, "allow" | "deny" | "defer", reason, defer_ms) */
+/* client:answer(id, "allow" | "deny" | "defer" | "cannot_tell", reason, defer_ms) */
 static int client_answer(lua_State *L)
 {
-    static const char *const verdicts[] = {"allow", "deny", "defer", NULL};
+    static const char *const verdicts[] = {"allow", "deny", "defer", "cannot_tell", NULL};
     handle *self = tsms__lua_check_client(L);
     uint64_t id = check_id(L, 2);
     int verdict = luaL_checkoption(L, 3, NULL, verdicts);
     tsms_str reason;
     reason.ptr = luaL_optlstring(L, 4, "", &reason.len);
     int64_t defer_ms = lua_isnoneornil(L, 5) ? 0 : tsms__lua_check_int(L, 5, 0, INT64_C(1) << 53);
+    self = tsms__lua_check_client(L); /* making strings of numbers may have run finalizers */
     lua_pushboolean(L, tsms__client_answer(self->client, id, (tsms_verdict)verdict, reason,
                                            defer_ms, moment(self)));
     return 1;
@@ -306,9 +326,11 @@ static int client_stats(lua_State *L)
 /* client:metrics(["prometheus" | "openmetrics"]): the text, or nil and an error. */
 static int client_metrics(lua_State *L)
 {
-    handle *self = tsms__lua_check_client(L);
-    return tsms__lua_push_metrics(L,
-                                  tsms_client_metrics(self->client, tsms__lua_check_format(L, 2)));
+    (void)tsms__lua_check_client(L);
+    tsms_metrics_format format = tsms__lua_check_format(L, 2);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms__metrics_text(tsms__lua_check_client(L)->client->region, format, &scratch->text);
+    return tsms__lua_push_metrics(L, scratch);
 }
 
 static int client_tostring(lua_State *L)

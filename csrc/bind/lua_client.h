@@ -7,17 +7,13 @@
 #include "lua_compat.h"
 
 typedef struct tsms__lua_client {
-    tsms_config *config;  /* while the client is being made */
-    tsms_client *client;  /* NULL when closed */
-    tsms_result *result;  /* while it is being turned into Lua values */
-    tsms__tapped *tapped; /* the same */
-    bool machine;         /* it has no driver, and stands at `now` */
+    tsms_config *config; /* while the client is being made */
+    tsms_client *client; /* NULL when closed */
+    bool machine;        /* it has no driver, and stands at `now` */
     tsms__now now;
     tsms_buf body;               /* an answer that is put together from pieces */
-    tsms_buf name, value;        /* of a form that is taken apart */
     tsms__secret *authorization; /* of requests as bytes; NULL before the first */
     tsms__http1_peer peer;       /* the same */
-    tsms_buf request;            /* the one that is being handed out; wiped after that */
 } tsms__lua_client;
 
 /* The open client at argument 1; raises for anything else. */

@@ -7,6 +7,7 @@
 #include "lua_json.h"
 #include "lua_poll.h"
 #include "lua_post.h"
+#include "lua_scratch.h"
 #include "lua_shared.h"
 #include "lua_signature.h"
 #include "lua_text.h"
@@ -15,6 +16,7 @@
 
 TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
 {
+    tsms__lua_open_scratch(L);
     lua_newtable(L);
     tsms__lua_open_error(L);
     tsms__lua_open_text(L);

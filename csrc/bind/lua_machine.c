@@ -4,11 +4,15 @@
 #include "lua_client.h"
 #include "lua_http1.h"
 #include "lua_machine_bytes.h"
+#include "lua_scratch.h"
 #include "lua_tap.h"
 #include "lua_text.h"
 
 /* Milliseconds that Lua's numbers hold exactly. */
 #define MS_MOST (INT64_C(1) << 53)
+
+const tsms__transfer tsms__lua_no_memory = {.fault = TSMS_KIND_TEMPORARILY_UNAVAILABLE,
+                                            .fault_text = {"out of memory", 13}};
 
 tsms__lua_client *tsms__lua_check_machine(lua_State *L)
 {
@@ -30,9 +34,9 @@ static int machine_at(lua_State *L)
     return 0;
 }
 
-static void push_buf(lua_State *L, const tsms_buf *buf)
+static void push_str(lua_State *L, tsms_str text)
 {
-    lua_pushlstring(L, buf->len > 0 ? buf->ptr : "", buf->len);
+    lua_pushlstring(L, text.ptr, text.len);
 }
 
 /* machine:next(apart): id, method, path, form and timeout_ms of a request that is to leave now,
@@ -41,29 +45,40 @@ static void push_buf(lua_State *L, const tsms_buf *buf)
  * so that forms of one shape would all collide. */
 static int machine_next(lua_State *L)
 {
-    tsms__lua_client *self = tsms__lua_check_machine(L);
+    (void)tsms__lua_check_machine(L);
     bool apart = lua_toboolean(L, 2);
     luaL_checkstack(L, 8, NULL); /* a request that was taken must not be lost */
-    const tsms__call *call = tsms__client_next(self->client, self->now);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
+    tsms__call *call = tsms__client_next(self->client, self->now);
     if (call == NULL) {
+        tsms__lua_scratch_done(scratch);
         return 0;
     }
+    int64_t timeout_ms = tsms__client_attempt_ms(self->client, call, self->now);
     tsms__method method = tsms__client_method(call);
+    tsms_str path = tsms__buf_str(tsms__client_path(call));
+    tsms_str form = method == TSMS__POST ? tsms__buf_str(&call->form) : (tsms_str){NULL, 0};
+    tsms__buf_reserve(&scratch->text, path.len + form.len);
+    path = tsms__lua_keep(scratch, path);
+    form = tsms__lua_keep(scratch, form);
+    if (scratch->text.failed) {
+        tsms__client_finish(self->client, call, &tsms__lua_no_memory, self->now);
+        tsms__lua_scratch_done(scratch);
+        return 0;
+    }
+    bool is_whole = true;
     tsms__lua_push_int(L, (int64_t)call->id);
     lua_pushstring(L, tsms__lua_methods[method]);
-    push_buf(L, tsms__client_path(call));
+    push_str(L, path);
     if (method == TSMS__POST && apart) {
-        tsms_str form = tsms__buf_str(&call->form);
-        if (!tsms__lua_push_form(L, form, true, &self->name, &self->value)) {
-            return luaL_error(L, "not enough memory for a request");
-        }
-    } else if (method == TSMS__POST) {
-        push_buf(L, &call->form);
+        is_whole = tsms__lua_push_form(L, form, true, scratch);
     } else {
-        lua_pushliteral(L, "");
+        push_str(L, form);
     }
-    tsms__lua_push_int(L, tsms__client_attempt_ms(self->client, call, self->now));
-    return 5;
+    tsms__lua_push_int(L, timeout_ms);
+    tsms__lua_scratch_done(scratch);
+    return is_whole ? 5 : luaL_error(L, "not enough memory for a request");
 }
 
 /* ---- What a request came to ---------------------------------------------------------------- */
@@ -186,11 +201,11 @@ static tsms_str join(lua_State *L, tsms_buf *out)
 }
 
 /* The body lives until the function returns: on the stack, or in the buffer. */
-static void read_body(lua_State *L, tsms__lua_client *self, tsms__response *out)
+static void read_body(lua_State *L, tsms__response *out)
 {
     push_raw(L, "body");
     if (lua_istable(L, -1)) {
-        out->body = join(L, &self->body);
+        out->body = join(L, &tsms__lua_check_machine(L)->body); /* as in machine_finish */
     } else if (lua_type(L, -1) == LUA_TSTRING) {
         out->body = text_on_top(L);
     } else if (!lua_isnil(L, -1)) {
@@ -200,7 +215,7 @@ static void read_body(lua_State *L, tsms__lua_client *self, tsms__response *out)
 
 /* An answer proves that the request was sent, and is complete unless there is a fault; without one
  * `sent` must be given, because it decides whether a message may be sent again. */
-static void read_transfer(lua_State *L, tsms__lua_client *self, tsms__transfer *out)
+static void read_transfer(lua_State *L, tsms__transfer *out)
 {
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 3);
@@ -217,7 +232,7 @@ static void read_transfer(lua_State *L, tsms__lua_client *self, tsms__transfer *
     out->response.complete = push_field(L, "complete", LUA_TBOOLEAN) ? lua_toboolean(L, -1) : whole;
     lua_pop(L, 2);
     read_headers(L, &out->response);
-    read_body(L, self, &out->response);
+    read_body(L, &out->response);
 }
 
 /* The same from an answer that came over a socket; argument 4 is a fault, 5 its message. Without a
@@ -258,7 +273,7 @@ static int machine_finish(lua_State *L)
     if (lua_isuserdata(L, 3)) {
         http1 = read_answer(L, &transfer);
     } else {
-        read_transfer(L, self, &transfer);
+        read_transfer(L, &transfer);
     }
     self = tsms__lua_check_machine(L); /* finalizers may have run meanwhile, and closed it */
     tsms__call *call = tsms__client_on_wire(self->client, id);
@@ -298,7 +313,15 @@ static int machine_news(lua_State *L)
 /* machine:origin(): "https://api.twilio.com" */
 static int machine_origin(lua_State *L)
 {
-    push_buf(L, &tsms__lua_check_machine(L)->client->origin);
+    (void)tsms__lua_check_machine(L);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
+    tsms_str origin = tsms__lua_keep(scratch, tsms__buf_str(&self->client->origin));
+    if (scratch->text.failed) {
+        return tsms__lua_scratch_fail(L, scratch);
+    }
+    push_str(L, origin);
+    tsms__lua_scratch_done(scratch);
     return 1;
 }
 

@@ -4,14 +4,8 @@
 #include "../wire/authorization.h"
 #include "lua_client.h"
 #include "lua_machine.h"
+#include "lua_scratch.h"
 #include "lua_tap.h"
-
-/* Wipes the last request: its credentials are no longer needed here. */
-static void forget_request(tsms__lua_client *self)
-{
-    tsms__wipe(self->request.ptr, self->request.len);
-    tsms__buf_clear(&self->request);
-}
 
 /* What all requests of the client have in common. */
 static bool prepare(tsms__lua_client *self)
@@ -23,15 +17,15 @@ static bool prepare(tsms__lua_client *self)
     return self->authorization != NULL;
 }
 
-/* Writes a request; its head is the first head_len bytes. False without memory. */
-static bool write_request(tsms__lua_client *self, const tsms__call *call, size_t *head_len)
+/* Writes a request to an empty buffer; its head is the first head_len bytes. False without memory.
+ */
+static bool write_request(tsms__lua_client *self, const tsms__call *call, tsms_buf *out,
+                          size_t *head_len)
 {
     enum { FIXED_MOST = 256 }; /* what the head holds besides */
-    forget_request(self);
     if (!prepare(self)) {
         return false;
     }
-    tsms_buf *out = &self->request;
     tsms__method method = tsms__client_method(call);
     tsms_str form = method == TSMS__POST ? tsms__buf_str(&call->form) : (tsms_str){NULL, 0};
     tsms_str path = tsms__buf_str(tsms__client_path(call));
@@ -45,17 +39,17 @@ static bool write_request(tsms__lua_client *self, const tsms__call *call, size_t
     return !out->failed;
 }
 
-/* The next request, written. One for which there is no memory ends as libcurl's driver ends it. */
-static const tsms__call *take_request(tsms__lua_client *self, size_t *head_len)
+/* The next request, written; those for which there is no memory end. */
+static const tsms__call *take_request(tsms__lua_client *self, tsms_buf *out, size_t *head_len)
 {
-    const tsms__transfer no_memory = {.fault = TSMS_KIND_TEMPORARILY_UNAVAILABLE,
-                                      .fault_text = TSMS__STR("out of memory")};
     tsms__call *call;
     while ((call = tsms__client_next(self->client, self->now)) != NULL) {
-        if (write_request(self, call, head_len)) {
+        if (write_request(self, call, out, head_len)) {
             break;
         }
-        tsms__client_finish(self->client, call, &no_memory, self->now);
+        tsms__client_finish(self->client, call, &tsms__lua_no_memory, self->now);
+        tsms__wipe(out->ptr, out->len);
+        tsms__buf_clear(out);
     }
     return call;
 }
@@ -94,15 +88,20 @@ static void push_pieces(lua_State *L, tsms_str head, tsms_str form)
  * does not find all the requests in one place of its table. */
 static int machine_next_bytes(lua_State *L)
 {
-    tsms__lua_client *self = tsms__lua_check_machine(L);
+    (void)tsms__lua_check_machine(L);
     bool apart = lua_toboolean(L, 2);
     luaL_checkstack(L, 8, NULL); /* a request that was taken must not be lost */
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms__lua_client *self = tsms__lua_check_machine(L);
     size_t head_len = 0;
-    const tsms__call *call = take_request(self, &head_len);
+    const tsms__call *call = take_request(self, &scratch->text, &head_len);
     if (call == NULL) {
+        tsms__lua_scratch_done(scratch);
         return 0;
     }
-    tsms_str bytes = tsms__buf_str(&self->request);
+    int64_t timeout_ms = tsms__client_attempt_ms(self->client, call, self->now);
+    const char *method = tsms__lua_methods[tsms__client_method(call)];
+    tsms_str bytes = tsms__buf_str(&scratch->text);
     tsms__lua_push_int(L, (int64_t)call->id);
     if (apart) {
         push_pieces(L, (tsms_str){bytes.ptr, head_len},
@@ -110,16 +109,19 @@ static int machine_next_bytes(lua_State *L)
     } else {
         lua_pushlstring(L, bytes.ptr, bytes.len);
     }
-    forget_request(self);
-    lua_pushstring(L, tsms__lua_methods[tsms__client_method(call)]);
-    tsms__lua_push_int(L, tsms__client_attempt_ms(self->client, call, self->now));
+    lua_pushstring(L, method);
+    tsms__lua_push_int(L, timeout_ms);
+    tsms__lua_scratch_done(scratch);
     return 4;
 }
 
-static void set_text(lua_State *L, const char *name, const char *text)
+/* Unless it is empty. */
+static void set_str(lua_State *L, const char *name, tsms_str text)
 {
-    lua_pushstring(L, text); /* nil for NULL */
-    lua_setfield(L, -2, name);
+    if (text.len > 0) {
+        lua_pushlstring(L, text.ptr, text.len);
+        lua_setfield(L, -2, name);
+    }
 }
 
 static void set_int(lua_State *L, const char *name, int64_t value)
@@ -132,21 +134,35 @@ static void set_int(lua_State *L, const char *name, int64_t value)
 static int machine_transport_options(lua_State *L)
 {
     static const char *const versions[] = {[TSMS__HTTP_AUTO] = "auto", [TSMS__HTTP_1_1] = "1.1"};
-    tsms__lua_client *self = tsms__lua_check_machine(L);
-    const tsms_config *config = self->client->config;
+    (void)tsms__lua_check_machine(L);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    const tsms_client *client = tsms__lua_check_machine(L)->client;
+    const tsms_config *config = client->config;
     tsms__http1_peer peer;
-    if (!tsms__http1_peer_of(tsms__buf_str(&self->client->origin), &peer)) {
+    if (!tsms__http1_peer_of(tsms__buf_str(&client->origin), &peer)) {
         return luaL_error(L, "the client's origin is no https URL");
     }
+    const tsms_str ca = tsms_str_from(config->ca_file);
+    const tsms_str through = tsms_str_from(config->proxy);
+    const int64_t connect_timeout_ms = config->connect_timeout_ms;
+    const int64_t max_concurrency = config->max_concurrency;
+    const char *version = versions[config->http_version];
+    tsms__buf_reserve(&scratch->text, peer.host.len + ca.len + through.len);
+    const tsms_str host = tsms__lua_keep(scratch, peer.host);
+    const tsms_str ca_file = tsms__lua_keep(scratch, ca);
+    const tsms_str proxy = tsms__lua_keep(scratch, through);
+    if (scratch->text.failed) {
+        return tsms__lua_scratch_fail(L, scratch);
+    }
     lua_createtable(L, 0, 7);
-    lua_pushlstring(L, peer.host.ptr, peer.host.len);
-    lua_setfield(L, -2, "host");
+    set_str(L, "host", host);
     set_int(L, "port", peer.port);
-    set_int(L, "connect_timeout_ms", config->connect_timeout_ms);
-    set_int(L, "max_concurrency", config->max_concurrency);
-    set_text(L, "ca_file", config->ca_file);
-    set_text(L, "proxy", config->proxy);
-    set_text(L, "http_version", versions[config->http_version]);
+    set_int(L, "connect_timeout_ms", connect_timeout_ms);
+    set_int(L, "max_concurrency", max_concurrency);
+    set_str(L, "ca_file", ca_file);
+    set_str(L, "proxy", proxy);
+    set_str(L, "http_version", tsms_str_from(version));
+    tsms__lua_scratch_done(scratch);
     return 1;
 }
 

@@ -1,8 +1,6 @@
 /* Formats and texts of metrics. */
 #include "lua_metrics.h"
 
-#include "lua_error.h"
-
 tsms_metrics_format tsms__lua_check_format(lua_State *L, int arg)
 {
     static const char *const formats[] = {
@@ -10,12 +8,12 @@ tsms_metrics_format tsms__lua_check_format(lua_State *L, int arg)
     return (tsms_metrics_format)luaL_checkoption(L, arg, "prometheus", formats);
 }
 
-int tsms__lua_push_metrics(lua_State *L, tsms_str text)
+int tsms__lua_push_metrics(lua_State *L, tsms__lua_scratch *scratch)
 {
-    tsms_error err;
-    if (text.ptr == NULL) {
-        return tsms__lua_fail(L, tsms__error_nomem(&err), &err);
+    if (scratch->text.failed) {
+        return tsms__lua_scratch_fail(L, scratch);
     }
-    lua_pushlstring(L, text.ptr, text.len);
+    lua_pushlstring(L, scratch->text.ptr, scratch->text.len);
+    tsms__lua_scratch_done(scratch);
     return 1;
 }

@@ -2,6 +2,7 @@
 #include "lua_tap.h"
 
 #include "lua_client.h"
+#include "lua_scratch.h"
 
 const char *const tsms__lua_methods[] = {
     [TSMS__GET] = "GET", [TSMS__POST] = "POST", [TSMS__DELETE] = "DELETE"};
@@ -38,7 +39,7 @@ static void add_header(lua_State *L, const char *name, tsms_str value)
     lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
 }
 
-static void push_transfer(lua_State *L, const tsms_client *client, const tsms__tapped *entry)
+static void push_transfer(lua_State *L, tsms_str origin, const tsms__tapped *entry)
 {
     const tsms__transfer *transfer = &entry->transfer;
     const tsms__response *response = &transfer->response;
@@ -47,7 +48,7 @@ static void push_transfer(lua_State *L, const tsms_client *client, const tsms__t
     set_str(L, "operation", tsms_str_from(tsms_operation_name(entry->operation)));
     set_bool(L, "lookup", entry->lookup);
     set_str(L, "method", tsms_str_from(tsms__lua_methods[entry->method]));
-    set_str(L, "origin", tsms__buf_str(&client->origin));
+    set_str(L, "origin", origin);
     set_str(L, "path", entry->path);
     set_str(L, "form", entry->form);
     set_bool(L, "sent", transfer->sent);
@@ -82,22 +83,25 @@ static int client_set_tap(lua_State *L)
 static int client_tap(lua_State *L)
 {
     tsms__lua_client *self = tsms__lua_check_client(L);
-    const tsms_mem *mem = &self->client->mem;
     uint64_t lost = tsms__tap_lost(&self->client->tap);
     if (lost > 0) {
         lua_createtable(L, 0, 1);
         set_int(L, "lost", (int64_t)lost);
         return 1;
     }
-    tsms__free(mem, self->tapped);
-    self->tapped = tsms__tap_take(&self->client->tap);
-    if (self->tapped == NULL) {
-        return 0;
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms_client *client = tsms__lua_check_client(L)->client;
+    tsms_str origin = tsms__lua_keep(scratch, tsms__buf_str(&client->origin));
+    if (scratch->text.failed) {
+        return tsms__lua_scratch_fail(L, scratch);
     }
-    push_transfer(L, self->client, self->tapped);
-    tsms__free(mem, self->tapped);
-    self->tapped = NULL;
-    return 1;
+    scratch->tapped = tsms__tap_take(&client->tap);
+    bool any = scratch->tapped != NULL;
+    if (any) {
+        push_transfer(L, origin, scratch->tapped);
+    }
+    tsms__lua_scratch_done(scratch);
+    return any;
 }
 
 void tsms__lua_add_tap(lua_State *L)

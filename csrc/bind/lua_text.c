@@ -38,41 +38,15 @@ static int text_segments(lua_State *L)
     return 1;
 }
 
-/* The buffers of form_decode, owned by a userdata because building tables may raise. One for all
- * calls: a finalizer for each would cost more than the decoding. */
-typedef struct form_buffers {
-    tsms_buf name, value;
-    bool in_use; /* for ever after an error was raised */
-} form_buffers;
-
-#define FORM_CLASS "twilio_sms.form_buffers"
-
-static int form_gc(lua_State *L)
-{
-    form_buffers *buffers = luaL_checkudata(L, 1, FORM_CLASS);
-    tsms__buf_free(&buffers->name);
-    tsms__buf_free(&buffers->value);
-    return 0;
-}
-
-enum { FORM_KEPT = 4096 }; /* bytes of a buffer that are worth keeping */
-
-static void shrink(tsms_buf *buf)
-{
-    if (buf->cap > FORM_KEPT) {
-        tsms__buf_free(buf);
-    }
-}
-
 static void push_buf(lua_State *L, const tsms_buf *buf)
 {
     lua_pushlstring(L, buf->ptr != NULL ? buf->ptr : "", buf->len);
 }
 
-bool tsms__lua_push_form(lua_State *L, tsms_str form, bool flat, tsms_buf *name, tsms_buf *value)
+bool tsms__lua_push_form(lua_State *L, tsms_str form, bool flat, tsms__lua_scratch *scratch)
 {
-    tsms__buf_clear(name);
-    tsms__buf_clear(value);
+    tsms_buf *name = &scratch->name;
+    tsms_buf *value = &scratch->value;
     lua_createtable(L, 8, 0);
     for (int i = 1; tsms__form_next(&form, name, value); i++) {
         if (!flat) {
@@ -86,36 +60,18 @@ bool tsms__lua_push_form(lua_State *L, tsms_str form, bool flat, tsms_buf *name,
             lua_rawseti(L, -2, i);
         }
     }
-    bool failed = name->failed || value->failed;
-    shrink(name);
-    shrink(value);
-    return !failed;
-}
-
-static form_buffers *push_buffers(lua_State *L)
-{
-    form_buffers *buffers = lua_newuserdatauv(L, sizeof *buffers, 0);
-    buffers->in_use = false;
-    tsms__buf_init(&buffers->name, &tsms__mem_libc);
-    tsms__buf_init(&buffers->value, &tsms__mem_libc);
-    luaL_getmetatable(L, FORM_CLASS);
-    lua_setmetatable(L, -2);
-    return buffers;
+    return !name->failed && !value->failed;
 }
 
 /* form_decode(text, flat): a list of { name, value }; when flat is true, a list of names and values
  * in turn, which is a third of the work. */
 static int text_form_decode(lua_State *L)
 {
-    form_buffers *buffers = lua_touserdata(L, lua_upvalueindex(1));
     tsms_str form = check_str(L, 1);
     bool flat = lua_toboolean(L, 2);
-    if (buffers->in_use) { /* a finalizer runs in the middle of another call, and decodes too */
-        buffers = push_buffers(L);
-    }
-    buffers->in_use = true;
-    bool is_whole = tsms__lua_push_form(L, form, flat, &buffers->name, &buffers->value);
-    buffers->in_use = false;
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    bool is_whole = tsms__lua_push_form(L, form, flat, scratch);
+    tsms__lua_scratch_done(scratch);
     return is_whole ? 1 : luaL_error(L, "not enough memory");
 }
 
@@ -136,16 +92,10 @@ static int text_is_terminal(lua_State *L)
 
 void tsms__lua_open_text(lua_State *L)
 {
-    static const luaL_Reg meta[] = {{"__gc", form_gc}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"segments", text_segments},
-                                         {"mask", text_mask},
+    static const luaL_Reg functions[] = {{"form_decode", text_form_decode},
                                          {"is_terminal", text_is_terminal},
+                                         {"mask", text_mask},
+                                         {"segments", text_segments},
                                          {NULL, NULL}};
-    luaL_newmetatable(L, FORM_CLASS);
-    tsms__lua_setfuncs(L, meta);
-    lua_pop(L, 1);
     tsms__lua_setfuncs(L, functions);
-    push_buffers(L);
-    lua_pushcclosure(L, text_form_decode, 1);
-    lua_setfield(L, -2, "form_decode");
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../call/metrics_text.h"
 #include "../call/replay.h"
 #include "../call/webhook.h"
 #include "lua_error.h"
@@ -228,7 +229,7 @@ static int webhook_new(lua_State *L)
 /* webhook:add_token(account_sid | nil, token): true, or nil and an error. */
 static int webhook_add_token(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
+    webhook_handle *self = check_handle(L);
     tsms_str account = {NULL, 0};
     lua_settop(L, 3);
     if (!lua_isnil(L, 2)) {
@@ -238,10 +239,11 @@ static int webhook_add_token(lua_State *L)
     char buf[TSMS__SOURCE_SIZE];
     tsms_str token;
     tsms_status status = tsms__lua_read_secret(L, 3, "auth_token", buf, &token, &err);
-    if (status == TSMS_OK) {
-        status = tsms_webhook_add_token(webhook, account, token, &err);
+    if (status == TSMS_OK && self->webhook != NULL) {
+        status = tsms_webhook_add_token(self->webhook, account, token, &err);
     }
     tsms__wipe(buf, sizeof buf);
+    (void)check_webhook(L); /* raises only now, when nothing secret is left */
     if (status != TSMS_OK) {
         return tsms__lua_fail(L, status, &err);
     }
@@ -290,8 +292,10 @@ static int webhook_forget(lua_State *L)
 static int webhook_refused_account(lua_State *L)
 {
     tsms_str sid = tsms_webhook_refused_account(check_webhook(L));
+    char copy[TSMS__SID_SIZE]; /* a finalizer may close the webhook before Lua has one */
     if (sid.ptr != NULL) {
-        lua_pushlstring(L, sid.ptr, sid.len);
+        memcpy(copy, sid.ptr, sid.len);
+        lua_pushlstring(L, copy, sid.len);
     } else {
         lua_pushnil(L);
     }
@@ -443,8 +447,11 @@ static int webhook_count_refused(lua_State *L)
 /* webhook:metrics(["prometheus" | "openmetrics"]): the text, or nil and an error. */
 static int webhook_metrics(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
-    return tsms__lua_push_metrics(L, tsms_webhook_metrics(webhook, tsms__lua_check_format(L, 2)));
+    (void)check_handle(L);
+    tsms_metrics_format format = tsms__lua_check_format(L, 2);
+    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
+    tsms__metrics_text(check_webhook(L)->region, format, &scratch->text);
+    return tsms__lua_push_metrics(L, scratch);
 }
 
 static int webhook_tostring(lua_State *L)

@@ -3,6 +3,7 @@
 
 #include "verify.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MIN_LEFT_MS = 2000 };
@@ -206,16 +207,29 @@ static bool set_error(tsms__call *call, tsms_kind kind, const char *why)
     return true;
 }
 
+static void end_checked(tsms__call *call, tsms_kind kind, const char *what, tsms_str reason)
+{
+    char why[sizeof call->result->error.message];
+    int used = snprintf(why, sizeof why, "%s: ", what);
+    tsms__error_text(why + used, sizeof why - (size_t)used,
+                     reason.len > 0 ? reason : TSMS__STR("no reason given"));
+    (void)set_error(call, kind, why);
+    tsms__call_end_failed(call);
+}
+
 void tsms__call_deny(tsms__call *call, tsms_str reason)
 {
-    char why[96] = "a check refused it: ";
-    size_t used = strlen(why);
-    tsms__error_text(why + used, sizeof why - used,
-                     reason.len > 0 ? reason : TSMS__STR("no reason given"));
-    bool opted_out = tsms__str_eq(reason, TSMS__STR("opted_out"));
-    (void)set_error(call, opted_out ? TSMS_KIND_OPTED_OUT : TSMS_KIND_INVALID_REQUEST,
-                    opted_out ? "the recipient has opted out" : why);
+    if (!tsms__str_eq(reason, TSMS__STR("opted_out"))) {
+        end_checked(call, TSMS_KIND_INVALID_REQUEST, "a check refused it", reason);
+        return;
+    }
+    (void)set_error(call, TSMS_KIND_OPTED_OUT, "the recipient has opted out");
     tsms__call_end_failed(call);
+}
+
+void tsms__call_cannot_tell(tsms__call *call, tsms_str reason)
+{
+    end_checked(call, TSMS_KIND_TEMPORARILY_UNAVAILABLE, "a check cannot tell", reason);
 }
 
 void tsms__call_defer(tsms__call *call, int64_t until_ms)

@@ -117,6 +117,7 @@ tsms_status tsms__call_begin(tsms__call *call, uint64_t id, const tsms_request *
 /* The answers to CHECK. */
 void tsms__call_allow(tsms__call *call);
 void tsms__call_deny(tsms__call *call, tsms_str reason);
+void tsms__call_cannot_tell(tsms__call *call, tsms_str reason);
 void tsms__call_defer(tsms__call *call, int64_t until_ms);
 /* Ends a call that is not on the wire, for a reason of our own (breaker, limiter, deadline). While
  * a message is in doubt its own error is kept. */

@@ -346,7 +346,11 @@ bool tsms__client_answer(tsms_client *client, uint64_t call_id, tsms_verdict ver
         tsms__count(client, TSMS__COUNT_denied);
         tsms_event *event = tsms__report(client, TSMS_EVENT_DENIED, call, now);
         tsms__error_text(event->text, sizeof event->text, reason);
-        tsms__call_deny(call, reason);
+        if (verdict == TSMS_CANNOT_TELL) {
+            tsms__call_cannot_tell(call, reason);
+        } else {
+            tsms__call_deny(call, reason);
+        }
     }
     tsms__dispatch_put(client, call, now);
     return true;

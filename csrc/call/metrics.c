@@ -145,7 +145,8 @@ unsigned tsms__metrics_sender(tsms__metrics *metrics, tsms_str name)
 {
     uint64_t hash = tsms__str_hash(name);
     uint64_t wanted = hash != 0 ? hash : 1;
-    if (name.len == 0 || name.len >= TSMS__SENDER_SIZE) {
+    /* A sender ID may be the word that OTHER is shown as: two series must not look the same. */
+    if (name.len == 0 || name.len >= TSMS__SENDER_SIZE || tsms__str_eq_z(name, TSMS__SENDER_REST)) {
         return TSMS__SENDER_OTHER;
     }
     for (unsigned i = 0; i < SENDERS; i++) {

@@ -45,6 +45,9 @@ enum {
     TSMS__OPERATION_LOOKUP = 0x100,
 };
 
+/* What OTHER is shown as. */
+#define TSMS__SENDER_REST "other"
+
 /* The upper bounds of all buckets but the last, which has none. */
 extern const int tsms__bounds_ms[TSMS__BUCKETS - 1];
 
@@ -66,8 +69,8 @@ size_t tsms__metrics_size(void);
 void tsms__metrics_count(tsms__metrics *metrics, tsms__series series);
 /* Adds an observation to a series of TSMS__TIMED; a negative time counts as 0. */
 void tsms__metrics_time(tsms__metrics *metrics, tsms__series series, int64_t time_ms);
-/* The label of a sender, the same in all processes. OTHER for an absent one and when there are 255
- * others already. */
+/* The label of a sender, the same in all processes. OTHER for an absent one, for one that is called
+ * so, and when there are 255 others already. */
 unsigned tsms__metrics_sender(tsms__metrics *metrics, tsms_str name);
 /* The name of a sender; empty for OTHER and for what is none. */
 void tsms__metrics_sender_name(const tsms__metrics *metrics, unsigned sender,

@@ -10,7 +10,7 @@ static const char *sender_text(const tsms__metrics *metrics, unsigned value,
                                char buf[TSMS__SENDER_SIZE])
 {
     tsms__metrics_sender_name(metrics, value, buf);
-    return buf[0] != '\0' ? buf : "other";
+    return value == TSMS__SENDER_OTHER ? TSMS__SENDER_REST : buf;
 }
 
 static const char *calling_code_text(const tsms__metrics *metrics, unsigned value,

@@ -239,15 +239,16 @@ void tsms__region_report(tsms__region *region, const tsms__breaker_rules *rules,
 
 int64_t tsms__region_quota_left(tsms__region *region, int64_t capacity)
 {
-    int64_t left = capacity - (int64_t)atomic_load(&region->quota_spent);
-    return left > 0 ? left : 0; /* a client with a larger quota may have spent more */
+    uint64_t spent = atomic_load(&region->quota_spent);
+    /* A client with a larger quota may have spent more. */
+    return spent < (uint64_t)capacity ? capacity - (int64_t)spent : 0;
 }
 
 bool tsms__region_quota_take(tsms__region *region, int64_t capacity, int64_t cost)
 {
     uint64_t spent = atomic_load(&region->quota_spent);
     do {
-        if ((int64_t)spent + cost > capacity) {
+        if (cost > capacity || spent > (uint64_t)(capacity - cost)) {
             return false;
         }
     } while (!atomic_compare_exchange_weak(&region->quota_spent, &spent, spent + (uint64_t)cost));

@@ -32,8 +32,8 @@ static bool explain_url(report *to, tsms_webhook *webhook, const tsms_webhook_re
 {
     static const char *const origins[] = {
         [TSMS__ORIGIN_GIVEN] = "given as a whole",
-        [TSMS__ORIGIN_HOST] = "made of the target, the Host header and whether TLS was used",
-        [TSMS__ORIGIN_IGNORED] = "made of the target, the Host header and whether TLS was used; "
+        [TSMS__ORIGIN_HOST] = "made of the target and the Host header",
+        [TSMS__ORIGIN_IGNORED] = "made of the target and the Host header; "
                                  "its X-Forwarded headers are ignored, because the peer is not one "
                                  "of 'trusted_proxies'",
         [TSMS__ORIGIN_FORWARDED] = "made of the target and what a trusted proxy forwarded",
@@ -44,8 +44,10 @@ static bool explain_url(report *to, tsms_webhook *webhook, const tsms_webhook_re
         add_line(to, "url: %s", err.message);
         return false;
     }
-    add_line(to, "url: %s", origins[origin]);
     tsms_str url = tsms__buf_str(&webhook->url);
+    tsms_str scheme = {url.ptr, url.len < 5 ? url.len : 5};
+    bool is_https = tsms__str_eq_nocase(scheme, TSMS__STR("https"));
+    add_line(to, "url: %s, %s", is_https ? "https" : "http", origins[origin]);
     if (webhook->url_count == 0) {
         add_line(to, "urls: no list, so any URL is taken");
     } else if (tsms__public_url_find(webhook->urls, webhook->url_count, url).ptr != NULL) {

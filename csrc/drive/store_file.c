@@ -68,7 +68,8 @@ static tsms_status check_file(const char *path, const struct stat *file, tsms_er
         return refuse(err, "the path is no regular file");
     }
     if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0) {
-        return refuse(err, "this user may not read and write the file");
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                               "user %u may not read and write the file", (unsigned)geteuid());
     }
     if ((file->st_mode & S_IWOTH) != 0) {
         return refuse(err, "everybody may write the file: take that right away (chmod o-w)");
@@ -120,8 +121,10 @@ tsms_status tsms__store_file_prepare(const char *path, tsms_error *err)
                                strerror(errno));
     }
     if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0) {
-        return refuse(err, "this user may not write to the directory, where SQLite needs files "
-                           "beside the store");
+        return tsms__error_set(
+            err, TSMS_KIND_INVALID_OPTION,
+            "SQLite needs files beside the store, but user %u may not write to %s",
+            (unsigned)geteuid(), directory);
     }
     struct stat file;
     bool exists = stat(path, &file) == 0;

@@ -176,6 +176,9 @@ static void on_end_of_head(tsms__http1_answer *a)
         malformed(a, a->has_length ? "the answer has Content-Length and Transfer-Encoding"
                                    : "an answer of HTTP/1.0 has a Transfer-Encoding");
     } else if (a->status == 204 || a->status == 304) {
+        /* A 204 must not announce a body (RFC 9110 section 8.6). Where one does, the body may come
+         * late, and would be taken for the next answer. */
+        a->persists = a->persists && (a->status == 304 || !(a->has_coding || a->left > 0));
         done(a);
     } else if (a->has_coding) {
         a->stage = CHUNK_LINE;

@@ -34,10 +34,15 @@ function M.setup(opts)
     end
 end
 
---- The client of this worker, which is made at its first use.
+--- The client of this worker, which is made at its first use. Why it cannot be made is in nginx's log, too,
+-- which knows no reason when the error is raised, because it is a table.
 -- @treturn table|nil the client (see `twilio_sms.client`); nil and an error when it cannot be made
 function M.client()
-    return worker.client()
+    local one, err = worker.client()
+    if not one then
+        ngx.log(ngx.ERR, "twilio_sms: there is no client: ", tostring(err))
+    end
+    return one, err
 end
 
 --- Makes a further client for this worker, as for another account. Keep it: each has connections of its own,

@@ -81,13 +81,10 @@ local function hand_over(d, operation, fields, opts)
         return nil, core.error("InvalidRequest", why)
     end
     local ticket, err = submit(d, operation, fields, opts)
-    local ok = ticket
-    if ticket then
-        ok, err = d:let_go(ticket)
-    end
-    if not ok then
+    if not ticket then
         return nil, err
     end
+    d:let_go(ticket)
     return { outcome = "handed_over" }
 end
 
@@ -307,8 +304,7 @@ function Client:submit(message, opts)
     local fields = check_fields(message, "submit{ to=..., body=... }")
     local ticket, err = submit(d, "send", fields, check_options(opts))
     if ticket then
-        local ok, problem = d:let_go(ticket)
-        ticket, err = ok and ticket or nil, problem
+        d:let_go(ticket)
     end
     return ticket, err
 end

@@ -36,6 +36,29 @@ function M:hook(f)
     self.client:set_checks(true)
 end
 
+-- Where others perform the requests: sees to it that they do. When they cannot, a ticket ends unsent, and
+-- only the caller hears of it.
+local function tell_crew(self, ticket)
+    local crew = self.client.crew
+    local ok, why = true, nil
+    if crew then
+        ok, why = crew:take_in()
+    end
+    if not ok then
+        self:take_back(ticket)
+        return nil, core.error("TemporarilyUnavailable", why, "not_sent")
+    end
+    return ticket
+end
+
+--- Ends a ticket that has not left, without a word to anybody.
+function M:take_back(ticket)
+    if self.tickets[ticket.id] then -- and no other token
+        ticket.deliver = nil
+        self.client:cancel(ticket.id)
+    end
+end
+
 --- Queues an operation. `deliver(ticket, value, err)` is called when it has ended.
 -- @tparam[opt] string batch the name under which the tracker counts the message
 -- @treturn table|nil the ticket { id =, done = }
@@ -55,7 +78,7 @@ function M:submit(operation, fields, deliver, batch)
     }
     self.tickets[id] = ticket
     self.unasked = self.checks
-    return ticket
+    return tell_crew(self, ticket)
 end
 
 -- Twilio's own list knows of a STOP that we have not heard of (error 21610): at once, or, with a messaging
@@ -230,21 +253,10 @@ function M:let_work(timeout_ms)
     end
 end
 
---- Sees to it that a ticket goes on although nobody waits for it, or steps this.
--- @treturn boolean|nil true; nil and an error when that is not possible, and then it is not sent
+--- Lets a ticket go on although nobody waits for it, or steps this.
 function M:let_go(ticket)
     local crew = self.client.crew
-    local ok, why = true, nil
-    if crew then
-        ticket.deliver = ticket.deliver or crew.log_failure
-        ok, why = crew:tend()
-    end
-    if not ok then
-        ticket.deliver = nil
-        self.client:cancel(ticket.id)
-        return nil, core.error("TemporarilyUnavailable", why, "not_sent")
-    end
-    return true
+    ticket.deliver = ticket.deliver or crew and crew.log_failure or nil
 end
 
 --- Milliseconds, on the clock of the driver.
@@ -261,15 +273,13 @@ function M:timeout_ms()
     return self.client:timeout_ms()
 end
 
---- Ends everything; who still waits gets an error. What is on the wire is in doubt from then on.
--- @treturn boolean|nil true; nil and an error when the driver has one to tell
-function M:close()
-    self.closed = true
+-- Ends what is not on the wire, in the same order each time. Answers the ids of all that was open.
+local function cancel_all(self, why)
     local ids = {}
     for id in pairs(self.tickets) do
         ids[#ids + 1] = id
     end
-    table.sort(ids) -- so that those who wait hear of it in the same order each time
+    table.sort(ids)
     for _, id in ipairs(ids) do
         self.client:cancel(id)
     end
@@ -277,11 +287,26 @@ function M:close()
     while id do
         -- Whoever asked did not cancel anything.
         if err and err.outcome == "not_sent" then
-            err = core.error("TemporarilyUnavailable", "the client is closed", "not_sent")
+            err = core.error("TemporarilyUnavailable", why, "not_sent")
         end
         finish(self, id, value, err)
         id, value, err = self.client:result()
     end
+    return ids
+end
+
+--- Ends what is not on the wire, because nobody is there to send it.
+function M:give_up(why)
+    if not self.closed then
+        cancel_all(self, why)
+    end
+end
+
+--- Ends everything; who still waits gets an error. What is on the wire is in doubt from then on.
+-- @treturn boolean|nil true; nil and an error when the driver has one to tell
+function M:close()
+    self.closed = true
+    local ids = cancel_all(self, "the client is closed")
     local _, problem = self.client:close()
     for _, left in ipairs(ids) do
         if self.tickets[left] then

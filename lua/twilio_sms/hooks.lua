@@ -5,7 +5,10 @@
 --   true                     yes, as far as it is concerned
 --   false, "reason"          no; the message is not sent
 --   "defer", milliseconds    not now; everything is asked again then
+--   nil, err                 nobody can tell now; the message is not sent, but may be later
 -- The first answer that is not true decides. A hook that fails, or answers anything else, refuses.
+local error_value = require "twilio_sms.error"
+
 local M = {}
 M.__index = M
 
@@ -19,10 +22,16 @@ end
 
 local DEFER_MOST_MS = 2147483647 -- as long as a call may take at most, so that more makes no difference
 
+local function text_of(err)
+    local readable, text = pcall(tostring, err)
+    return readable and text or "with an error that has no text"
+end
+
 local function read_answer(ok, answer, detail)
     if not ok then
-        local readable, text = pcall(tostring, answer)
-        return "deny", "the check failed: " .. (readable and text or "with an error that has no text")
+        return "deny", "the check failed: " .. text_of(answer)
+    elseif answer == nil and detail ~= nil then
+        return "cannot_tell", text_of(error_value.is(detail) and detail.message or detail)
     elseif answer == true then
         return "allow"
     elseif answer == "defer" and type(detail) == "number" and detail >= 0 then
@@ -34,7 +43,7 @@ local function read_answer(ok, answer, detail)
 end
 
 --- Asks every hook.
--- @treturn string "allow", "deny" or "defer"
+-- @treturn string "allow", "deny", "defer" or "cannot_tell"
 -- @treturn string the reason
 -- @treturn number milliseconds, for "defer"
 function M:ask(question)

@@ -99,7 +99,7 @@ local function scope_of(given)
     return (key.scope(given))
 end
 
---- Answers a check of a client: true; or false and why not. What cannot be read or looked up denies.
+--- Answers a check of a client: true; false and why not; nil and why when the store cannot be read.
 -- @tparam table question with to, from, messaging_service_sid, account_sid
 function Ledger:check(question)
     local number = key.recipient(question.to)
@@ -111,7 +111,7 @@ function Ledger:check(question)
     end
     local blocks, err = look.blocks(self.store, number)
     if blocks == nil then
-        return false, "the opt-out list cannot be read: " .. tostring(err.message or err)
+        return nil, "the opt-out list cannot be read: " .. tostring(err.message or err)
     elseif not blocks then -- as for most people
         return true
     end

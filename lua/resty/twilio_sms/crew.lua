@@ -22,7 +22,7 @@ local SHIFT_REQUESTS = 10000
 local LINGER_MS = 1000 -- how long a shift stays when there is nothing to do
 local WATCH_MS = 1000 -- how often it looks whether a request is stuck
 local STUCK_MS = 500 -- how long after its time a request counts as stuck, as in a look-up of a name
-local START_MS = 1000 -- a timer of nginx that has not begun until then was dropped
+local START_MS = 1000 -- a timer of nginx that has not begun until then counts as dropped
 local IDLE_S = 3600 -- ended by the bell at the end of a shift
 
 --- Makes a crew.
@@ -37,6 +37,7 @@ function M.new(origin, most)
         flying = {}, aloft = 0, -- requests that somebody has taken, by id
         called = 0, -- light threads that were called and have not come yet
         shift = nil, closed = false,
+        coming = nil, -- the shift whose timer has not begun yet
         takes_bytes = true,
     }, class)
 end
@@ -195,15 +196,22 @@ end
 -- Gives up what is stuck where no time limit reaches, as in nginx's look-ups of names.
 local function give_up_stuck(self, now_ms)
     for _, job in pairs(self.flying) do
-        if now_ms > job.due_ms + STUCK_MS then
-            finish(self, job, { sent = job.sent, fault = "Timeout", message = "the request is stuck" })
+        if now_ms > (job.connect_due_ms or job.due_ms) + STUCK_MS then
+            finish(self, job, exchange.stuck(self.origin, job))
             job.given_up = true
         end
     end
 end
 
-local function hire(self, shift, wanted)
-    while wanted > 0 and shift.hands < self.most and not shift.over do
+-- How many light threads there may be: one more than requests can be under way, for calls whose time is over
+-- meanwhile. When even so nobody comes, all are inside of hooks, which may wait for one another: one more.
+local function room_for(self, shift, now_ms, due_ms)
+    local is_late = due_ms and now_ms > due_ms + STUCK_MS
+    return is_late and shift.hands + 1 or self.most + 1
+end
+
+local function hire(self, shift, wanted, room)
+    while wanted > 0 and shift.hands < room and not shift.over do
         shift.hands = shift.hands + 1
         wanted = wanted - 1
         ngx.thread.spawn(work, self, shift) -- runs until it has to wait
@@ -213,20 +221,24 @@ end
 -- When it wants to look again; nil when nothing will happen by itself.
 local function next_look(self, now_ms)
     local due_ms = self.client:due_ms()
+    if due_ms and due_ms <= now_ms then -- nobody was free
+        local late_ms = due_ms + STUCK_MS + 1
+        return late_ms > now_ms and late_ms or now_ms + WATCH_MS
+    end
     local watch_ms = (self.aloft > 0 or work_left(self, now_ms, due_ms) > 0) and now_ms + WATCH_MS or nil
     return due_ms and watch_ms and math.min(due_ms, watch_ms) or due_ms or watch_ms
 end
 
-local relieve
+local open_shift
 
 local function keep_time(self, shift)
-    shift.started = true
     local idle_since_ms
     while not shift.over do
         shift.rung = false
-        local now_ms = core.now_ms()
+        local now_ms, due_ms = core.now_ms(), self.client:due_ms()
         give_up_stuck(self, now_ms)
-        hire(self, shift, call_for(self, shift, work_left(self, now_ms, self.client:due_ms())))
+        local wanted = call_for(self, shift, work_left(self, now_ms, due_ms))
+        hire(self, shift, wanted, room_for(self, shift, now_ms, due_ms))
         local look_ms = not self.closed and next_look(self, now_ms) or nil
         if look_ms then
             idle_since_ms = nil
@@ -237,7 +249,7 @@ local function keep_time(self, shift)
         if idle_since_ms and look_ms <= now_ms then
             end_shift(self, shift)
         elseif shift.requests >= SHIFT_REQUESTS then
-            relieve(self, shift)
+            open_shift(self) -- which ends this one; without a timer for it this one goes on
         end
         if not shift.over then
             shift.look_ms = look_ms
@@ -253,29 +265,41 @@ local function keep_time(self, shift)
     end
 end
 
-local function open_shift(self)
-    local shift = {
-        bell = semaphore.new(), rung = false, look_ms = 0, opened_ms = core.now_ms(),
-        idle = {}, hands = 0, requests = 0, started = false, over = false,
-    }
-    local ok, err = ngx.timer.at(0, function() keep_time(self, shift) end)
-    if not ok then
-        return nil, err
+-- A timer has begun. Only now can its shift take over: nginx may drop a timer without a word to us.
+local function begin(self, shift)
+    if self.coming ~= shift then
+        return -- it was taken for dropped
+    end
+    self.coming = nil
+    if self.shift then
+        end_shift(self, self.shift)
     end
     self.shift = shift
-    return true
+    keep_time(self, shift)
 end
 
--- Lets the next shift take over. Without a timer for it the present one goes on.
-function relieve(self, shift)
-    if open_shift(self) then
-        end_shift(self, shift)
+-- Answers true when a shift is on its way, nil and a text when nginx gives no timer.
+function open_shift(self)
+    local now_ms, coming = core.now_ms(), self.coming
+    if coming and now_ms <= coming.opened_ms + START_MS then
+        return true
     end
+    local shift = {
+        bell = semaphore.new(), rung = false, look_ms = 0, opened_ms = now_ms,
+        idle = {}, hands = 0, requests = 0, over = false,
+    }
+    local ok, err = ngx.timer.at(0, function() begin(self, shift) end)
+    if not ok then
+        return nil, "nginx has no timer left: " .. err
+    end
+    self.coming = shift
+    return true
 end
 
 --- Ends everything. What is on the wire is given up.
 function Crew:close()
-    self.closed = true
+    self.closed, self.coming = true, nil
+    self.jobs, self.first, self.last = {}, 1, 0 -- the token is in them
     for _, job in pairs(self.flying) do
         job.given_up = true
     end
@@ -293,7 +317,7 @@ function Crew:tend(own)
     end
     local shift, now_ms, due_ms = self.shift, core.now_ms(), self.client:due_ms()
     local wanted = work_left(self, now_ms, due_ms)
-    if not shift or not shift.started and now_ms > shift.opened_ms + START_MS then
+    if not shift then
         if wanted <= 0 and not due_ms then
             return true
         end
@@ -302,17 +326,24 @@ function Crew:tend(own)
     wanted = call_for(self, shift, wanted - (own or 0))
     -- What is due already, in spite of what the caller has done, has a millisecond's time.
     local look_ms = due_ms and (due_ms > now_ms and due_ms or own and now_ms + 1)
-    if wanted > 0 and shift.hands < self.most or look_ms and look_ms < shift.look_ms then
+    if wanted > 0 and shift.hands <= self.most or look_ms and look_ms < shift.look_ms then
         ring(shift)
     end
     return true
 end
 
---- Writes to the log what became of a message that nobody waits for. Twilio's own texts name numbers.
+--- As tend, for a request that is new.
+function Crew:take_in()
+    if ngx.get_phase() == "exit_worker" then
+        return nil, "this worker is at its end"
+    end
+    return self:tend()
+end
+
+--- Writes to the log what became of a message that nobody waits for. Numbers in errors are masked.
 function Crew.log_failure(_, _, err)
     if err then
-        local code = err.code and (", code %d"):format(err.code) or ""
-        ngx.log(ngx.ERR, ("twilio_sms: a message failed: %s, %s%s"):format(err.kind, err.outcome, code))
+        ngx.log(ngx.ERR, "twilio_sms: a message failed: ", tostring(err))
     end
 end
 

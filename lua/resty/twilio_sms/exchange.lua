@@ -31,6 +31,8 @@ local CERTIFICATE_ADVICE = {
     ["22"] = "nginx.conf needs lua_ssl_verify_depth 5;",
 }
 
+local RESOLVER_ADVICE = "is its `resolver` a name server of /etc/resolv.conf?"
+
 local function certificate_fault(text)
     local number = text:match "^(%d+):"
     local advice = CERTIFICATE_ADVICE[number]
@@ -61,11 +63,10 @@ end
 -- The kind of what happened while connecting, and its text.
 local function connect_fault(host, text)
     if text:find("no resolver", 1, true) then
-        local advice = "nginx has no resolver; put `resolver 127.0.0.53;`, or another name server's address, "
-            .. "into the http block of nginx.conf (%s)"
-        return "DnsResolutionFailed", advice:format(text)
+        return "DnsResolutionFailed", "nginx has no resolver: put `resolver ADDRESS;` into the http block of "
+            .. "nginx.conf, with a name server of /etc/resolv.conf"
     elseif text:find("could not be resolved", 1, true) then
-        return "DnsResolutionFailed", ("%s (see the directive `resolver`)"):format(text)
+        return "DnsResolutionFailed", ("%s: %s"):format(text, RESOLVER_ADVICE)
     elseif text == "timeout" then
         return "Timeout", ("connecting to %s took too long"):format(host)
     end
@@ -94,7 +95,9 @@ local function connect(origin, job)
     local sock = ngx.socket.tcp()
     local due_ms = math.min(job.due_ms, core.now_ms() + origin.connect_timeout_ms)
     limit(sock, origin.connect_timeout_ms, due_ms)
+    job.connect_due_ms = due_ms
     local ok, err = sock:connect(origin.address, origin.port, origin.pool)
+    job.connect_due_ms = nil
     if not ok then
         return nil, not_sent(connect_fault(origin.host, err))
     elseif sock:getreusedtimes() > 0 then
@@ -139,10 +142,20 @@ local function read(sock, job, answer)
     end
 end
 
+--- What becomes of a request that is still performed though its time, or that for connecting, is up. The
+-- limits of a socket do not hold for nginx's look-up of a name, which may take 30 seconds (resolver_timeout).
+function M.stuck(origin, job)
+    if job.connect_due_ms then
+        local message = "nginx did not get the address of %s: %s"
+        return not_sent("DnsResolutionFailed", message:format(origin.host, RESOLVER_ADVICE))
+    end
+    return { sent = job.sent, fault = "Timeout", message = "the request is stuck" }
+end
+
 --- Performs a request.
 -- @tparam table origin host, address, port, pool (options of connect), connect_timeout_ms; keeps the session
--- @tparam table job bytes, method, timeout_ms, due_ms (a monotonic moment); `sent` is set as soon as a byte
---   may leave; `given_up` makes it end without sending
+-- @tparam table job bytes, method, timeout_ms, due_ms (a monotonic moment); `connect_due_ms` is there while
+--   it connects; `sent` is set as soon as a byte may leave; `given_up` makes it end without sending
 -- @tparam userdata answer of core.http1
 -- @return what finish of a machine takes behind the id: a table, or the answer, a fault and a text
 function M.perform(origin, job, answer)
@@ -163,9 +176,8 @@ function M.perform(origin, job, answer)
         return answer, fault, "sending the request failed: " .. err
     end
     local fault, message = read(sock, job, answer)
-    if not fault and answer:reusable() then
-        sock:setkeepalive(IDLE_MOST_MS)
-    else
+    local kept = not fault and answer:reusable() and sock:setkeepalive(IDLE_MOST_MS)
+    if not kept then
         drop(sock)
     end
     return answer, fault, message

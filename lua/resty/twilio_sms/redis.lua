@@ -237,7 +237,7 @@ end
 local function read_password(source)
     local text, why = source, nil
     if type(source) == "table" and source.env then
-        text, why = os.getenv(source.env), "the environment variable " .. source.env .. " is not set"
+        text, why = os.getenv(source.env), ("the environment variable '%s' is not set"):format(source.env)
     elseif type(source) == "table" then
         text, why = read_file(source.file)
     end

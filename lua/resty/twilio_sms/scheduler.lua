@@ -12,8 +12,8 @@ local WAITING_PHASES = {
     ssl_session_fetch = true, ssl_client_hello = true,
 }
 
--- A wait of any length is cut into such ones, so that a crew whose timer was dropped gets another.
-local LOOK_MS = 5000
+-- A wait of any length is cut into such ones, so that it is seen when nginx has dropped a timer.
+local LOOK_MS = 2000
 
 -- Who waits, by token: a list of waiters.
 local waiting = {}
@@ -75,11 +75,15 @@ local function add(token, ms)
     return waiter
 end
 
--- Waits until the waiter is woken. Answers whether it was.
+-- Waits until the waiter is woken. Answers whether it was; or nil and a text inside of a function that C
+-- calls, as in string.gsub, where nothing can wait.
 local function wait(token, waiter, ms)
-    local woken = waiter.bell:wait(ms / 1000)
-    if not woken then
+    local ok, woken = pcall(waiter.bell.wait, waiter.bell, ms / 1000)
+    if not (ok and woken) then
         remove(token, waiter)
+    end
+    if not ok then
+        return nil, woken
     end
     if #spare < SPARE_MOST and waiter.bell:count() == 0 then
         spare[#spare + 1] = waiter
@@ -87,7 +91,8 @@ local function wait(token, waiter, ms)
     return woken == true
 end
 
---- Waits for a token, for a while. Who waits looks again.
+--- Waits for a token, for a while. Who waits looks again. When nginx has no timer for those who would work on
+-- it, everything is given up that has not been sent.
 -- @tparam table drive what the token belongs to
 function M.wait(token, drive)
     local crew = drive.client.crew
@@ -95,8 +100,20 @@ function M.wait(token, drive)
         drive:step(-1) -- a driver that is not made for nginx blocks the worker
         return
     end
-    crew:tend()
-    wait(token, add(token, LOOK_MS), LOOK_MS)
+    local waiter = add(token, LOOK_MS) -- to give up may wake it
+    local tended, why = crew:tend()
+    if not tended then
+        drive:give_up(why)
+    end
+    local coming = crew.coming
+    local woken, problem = wait(token, waiter, LOOK_MS)
+    if problem then
+        drive:take_back(token) -- nobody had a chance to send it
+        error(problem, 0)
+    elseif not woken and coming and crew.coming == coming then
+        -- Timers begin in the order of their times: this one would have begun before the wait was over.
+        drive:give_up "nginx has dropped a timer: see lua_max_running_timers"
+    end
 end
 
 --- Waits for a token, but no longer than timeout_ms.
@@ -105,7 +122,11 @@ function M.wait_for(token, timeout_ms)
     if timeout_ms <= 0 then
         return false
     end
-    return wait(token, add(token, timeout_ms), timeout_ms)
+    local woken, problem = wait(token, add(token, timeout_ms), timeout_ms)
+    if problem then
+        error(problem, 0)
+    end
+    return woken
 end
 
 --- Lets those go on that wait for a token.

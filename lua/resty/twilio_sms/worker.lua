@@ -50,10 +50,14 @@ local function present()
     return made
 end
 
--- A variable that was there for setup is not there for a worker, unless nginx.conf names it.
-local function advise(err)
+-- A variable that was there for setup is not there for a worker, unless nginx.conf names it. And an error of
+-- a path does not say that it is that of the store.
+local function advise(name, err)
     local why, count = err.message:gsub("the environment variable '(%S+)' is not set",
         "%1 is not set; put `env %1;` at the top of nginx.conf, or workers do not get it")
+    if name == "store" and err.kind == "InvalidOption" then
+        return core.error(err.kind, "store: " .. why)
+    end
     return count > 0 and core.error(err.kind, why) or err
 end
 
@@ -63,7 +67,7 @@ local function make(name, f, ...)
     if ok and value then
         return value
     elseif ok and core.is_error(err) then
-        return nil, advise(err)
+        return nil, advise(name, err)
     end
     local why = not ok and value or err or "its function has answered nothing"
     return invalid(("%s: %s"):format(name, tostring(why)))
