@@ -26,7 +26,7 @@ end
 -- A program that answers, and quotes.
 local function echo(event, reply)
     if event.body ~= "nothing" then
-        reply:message { body = "Dear Ann & Bob <3, you wrote: " .. event.body .. " from " .. event.from }
+        reply:message { body = "Dear Annegret & Bartholomew <3, you wrote: " .. event.body .. " from " .. event.from }
     end
 end
 
@@ -70,13 +70,13 @@ describe("a tape of webhooks", function()
     end)
 
     it("has requests by GET", function()
-        local params = twilio.inbound { From = PERSON, Body = "Hello Ann" }
+        local params = twilio.inbound { From = PERSON, Body = "Hello Annegret" }
         local url = twilio.URL .. "?" .. twilio.form(params)
         local answers = record { {
             method = "GET", url = url, headers = { ["X-Twilio-Signature"] = twilio.signature(url, {}) },
         } }
-        assert.matches("you wrote: Hello Ann from", answers[1].body, 1, true)
-        assert.is_nil(tapes.read(path):find("Ann", 1, true))
+        assert.matches("you wrote: Hello Annegret from", answers[1].body, 1, true)
+        assert.is_nil(tapes.read(path):find("Annegret", 1, true))
         assert.equal(1, sms.assert(sms.cassette.replay_webhooks(path, test_receiver { on_message = echo })))
     end)
 
@@ -88,8 +88,8 @@ describe("a tape of webhooks", function()
 
     local function requests()
         return {
-            twilio.request(twilio.inbound { From = PERSON, Body = "Hello, my name is Ann" },
-                { url = "https://hooks.shop.org/sms?customer=Ann" }),
+            twilio.request(twilio.inbound { From = PERSON, Body = "Hello, my name is Annegret" },
+                { url = "https://hooks.shop.org/sms?customer=Annegret" }),
             twilio.request(twilio.inbound { MessageSid = twilio.sid(2), From = PERSON, Body = "nothing" }),
             twilio.request(twilio.inbound { MessageSid = twilio.sid(3), From = PERSON, Body = "STOP" }),
             forged(),
@@ -101,7 +101,7 @@ describe("a tape of webhooks", function()
     it("gives a receiver the same webhooks, and compares its answers", function()
         local answers, ok = record(requests(), { keep_texts = { "nothing" } }) -- a word that echo knows
         assert.is_true(ok)
-        assert.matches("you wrote: Hello, my name is Ann", answers[1].body, 1, true)
+        assert.matches("you wrote: Hello, my name is Annegret", answers[1].body, 1, true)
         assert.equal(403, answers[4].status)
         local seen = {}
         local again = test_receiver {
@@ -136,8 +136,8 @@ describe("a tape of webhooks", function()
     it("has nothing of what people wrote", function()
         record(requests(), { secrets = { twilio.TOKEN } })
         local text = tapes.read(path)
-        for _, secret in ipairs { "Ann", "Bob", "12125551234", "12125555678", twilio.ACCOUNT_SID,
-            twilio.TOKEN, "shop.org", "customer=Ann", "my name" } do
+        for _, secret in ipairs { "Annegret", "Bartholomew", "12125551234", "12125555678", twilio.ACCOUNT_SID,
+            twilio.TOKEN, "shop.org", "customer=Annegret", "my name" } do
             assert.is_nil(text:find(secret, 1, true), secret)
         end
     end)
