@@ -61,11 +61,11 @@ single() { # name command...
     fi
 }
 
-# Runs specs on one Lua. With the collector always on each file runs in a process of its own: a collection
-# takes as long as the heap is large.
+# Runs specs on one Lua. Those in spec/alone, which count what the collector does, have a process of their
+# own, and with the collector always on each file: a collection takes as long as the heap is large.
 specs() { # lua modules
-    local lua=$1 modules=$2 all=0 wrong=0 status=0 files=(spec)
-    [ -z "${GC_STRESS:-}" ] || files=(spec/*_spec.lua)
+    local lua=$1 modules=$2 all=0 wrong=0 status=0 files=(spec spec/alone/*.lua)
+    [ -z "${GC_STRESS:-}" ] || files=(spec/*_spec.lua spec/alone/*.lua)
     local file line good bad
     for file in "${files[@]}"; do
         with_modules "$modules" timeout 900 "$lua" tests/busted.lua -o plainTerminal "$file" > "$log" 2>&1
