@@ -1,35 +1,14 @@
 local cjson = require "cjson"
+local command = require "command"
 local core = require "twilio_sms.core"
 
 describe("the command twilio-sms", function()
-    local interpreter = _VERSION == "Lua 5.1" and "luajit" or "lua5.4"
-
-    local function quote(text)
-        return "'" .. text:gsub("'", "'\\''") .. "'"
-    end
-
-    -- Runs a shell script that knows the function `command`; answers what it prints.
-    local function shell(script)
-        local file = os.tmpname()
-        local out = assert(io.open(file, "w"))
-        out:write("export P=", quote(package.path), " C=", quote(package.cpath), " no_proxy=localhost\n",
-            "command() { exec ", interpreter,
-            [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"' ]],
-            [[lua/twilio_sms/cli/twilio-sms "$@"; }]], "\n",
-            script, "\n")
-        out:close()
-        local pipe = assert(io.popen("timeout 30 sh " .. file, "r"))
-        local text = pipe:read "*a"
-        pipe:close()
-        os.remove(file)
-        return text
-    end
+    local shell = command.shell
 
     -- What a command line prints, its two streams mixed, and its exit status.
     local function run(line)
-        local text = shell("(command " .. line .. ") < /dev/null 2>&1; echo \"status $?\"")
-        local printed, status = text:match "^(.*)status (%d+)\n$"
-        return printed, tonumber(status)
+        local result = command.run(line .. " 2>&1")
+        return result.out, result.status
     end
 
     it("says its version", function()

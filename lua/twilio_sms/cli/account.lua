@@ -1,5 +1,6 @@
 --- Where a command has its account from: what was given, then the environment, then the configuration file.
 local config_file = require "twilio_sms.cli.config_file"
+local core = require "twilio_sms.core"
 local definition = require "twilio_sms.cli.definition"
 local failure = require "twilio_sms.cli.failure"
 local sms = require "twilio_sms"
@@ -43,7 +44,11 @@ local NAMES = {
 }
 
 local SECRETS = { auth_token = true, api_secret = true }
-local CREDENTIALS = { "account_sid", "auth_token", "api_key", "api_secret" }
+local KEYS = { auth_token = true, api_key = true, api_secret = true }
+local CREDENTIALS = { account_sid = true, auth_token = true, api_key = true, api_secret = true }
+local OF_ACCOUNT = {
+    auth_token = true, api_key = true, api_secret = true, from = true, messaging_service_sid = true,
+}
 
 -- The name of a setting by the name of what was given.
 local GIVEN = {
@@ -77,7 +82,7 @@ local function from_environment()
 end
 
 local function any(settings, names)
-    for _, name in ipairs(names) do
+    for name in pairs(names) do
         if settings[name] ~= nil then
             return true
         end
@@ -85,14 +90,14 @@ local function any(settings, names)
     return false
 end
 
--- The secrets of a source count only for the account that stands beside them, and only together: a token
--- never goes to another account, and the key of one source is not mixed with the token of the next.
+-- What belongs to an account counts only for the one that stands beside it: a token never goes to another
+-- account. And the key of one source is not mixed with the token of the next.
 local function add(settings, more, source)
-    local other_account = settings.account_sid and more.account_sid and settings.account_sid ~= more.account_sid
-    local has_secret = any(settings, { "auth_token", "api_key", "api_secret" })
+    local other_account = settings.account_sid and more.account_sid
+        and settings.account_sid ~= more.account_sid
+    local has_secret = any(settings, KEYS)
     for name, value in pairs(more) do
-        local is_secret = SECRETS[name] or name == "api_key"
-        local skipped = is_secret and (other_account or has_secret)
+        local skipped = other_account and OF_ACCOUNT[name] or has_secret and KEYS[name]
         if settings[name] == nil and not skipped then
             settings[name] = value
             settings.sources[name] = source
@@ -141,8 +146,8 @@ end
 
 local function nobody(settings)
     local file = settings.config_path or "a file that --config names"
-    return failure.new(failure.CONFIGURATION, "whose account? Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
-        .. "write account_sid and auth_token_file into " .. file)
+    return failure.new(failure.CONFIGURATION, "whose account? Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, "
+        .. "or write account_sid and auth_token_file into " .. file)
 end
 
 --- Opens the store that the settings name.
@@ -184,6 +189,14 @@ function M.client(given, more)
     return client, client and settings or err
 end
 
+--- Where the API is, for settings of which a client can be made.
+function M.origin(settings)
+    local machine = core.machine(options_of(settings))
+    local origin = machine:origin()
+    machine:close()
+    return origin
+end
+
 --- The auth token, for what Twilio has signed.
 -- @treturn string|table|nil the token or where it is; or nil and a failure
 -- @treturn table the settings
@@ -193,8 +206,8 @@ function M.token(given)
         return nil, err
     elseif settings.auth_token == nil then
         local why = settings.api_key and "; an API key verifies nothing" or ""
-        return nil, failure.new(failure.CONFIGURATION,
-            "the auth token is needed: set TWILIO_AUTH_TOKEN, or auth_token_file in the configuration file" .. why)
+        return nil, failure.new(failure.CONFIGURATION, "the auth token is needed: set TWILIO_AUTH_TOKEN, or "
+            .. "auth_token_file in the configuration file" .. why)
     end
     return settings.auth_token, settings
 end

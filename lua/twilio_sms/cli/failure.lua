@@ -1,6 +1,7 @@
 --- What goes wrong in a command: the exit status that says so, and the line that says what to do.
 local core = require "twilio_sms.core"
 local json = require "twilio_sms.cli.json"
+local terminal = require "twilio_sms.cli.terminal"
 
 local M = {
     NO = 1,             -- the answer is no: a signature is wrong, a message was not delivered
@@ -8,6 +9,7 @@ local M = {
     IN_DOUBT = 3,       -- a message may have been sent, or not
     LATER = 4,          -- nothing was sent, and the same may work later
     USAGE = 64,         -- these are those of sysexits.h
+    DATA = 65,
     NO_INPUT = 66,
     INTERNAL = 70,
     CANNOT_WRITE = 74,
@@ -94,6 +96,9 @@ function M.object(failure)
     for _, name in ipairs(failure.err and FIELDS or {}) do
         out[name] = failure.err[name]
     end
+    if failure.err and failure.err.last then
+        out.last_status = failure.err.last.status
+    end
     return { error = out }
 end
 
@@ -109,7 +114,7 @@ function M.report(command, what, as_json)
     end
     if not as_json or not io.stdout:flush() then
         local name = command == "" and "twilio-sms" or "twilio-sms " .. command
-        io.stderr:write(name, ": ", failure.message, "\n")
+        io.stderr:write(name, ": ", terminal.escape(failure.message), "\n")
     end
     return failure.status
 end

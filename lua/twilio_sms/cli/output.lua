@@ -1,9 +1,8 @@
 --- What a command prints for its user: columns and fields for people, or JSON, one object a line.
---
--- Texts of others may hold what a terminal obeys; people see it escaped.
 local core = require "twilio_sms.core"
 local failure = require "twilio_sms.cli.failure"
 local json = require "twilio_sms.cli.json"
+local terminal = require "twilio_sms.cli.terminal"
 
 local M = {
     --- The options of every command that prints.
@@ -19,45 +18,14 @@ local M = {
 local Output = {}
 local class = { __index = Output, __name = "twilio_sms.cli.output" }
 
-local NUMBERS = { to = true, from = true, number = true, wa_id = true }
-
-local function hex(text)
-    return (text:gsub(".", function(byte) return ("\\x%02x"):format(byte:byte()) end))
-end
-
---- A text for one line of a terminal: control characters, those of the C1 set and those that turn the direction
--- of writing are escaped, and so is what is no UTF-8.
-function M.escape(text)
-    if not core.segments(text) then
-        text = text:gsub("[\128-\255]", hex)
-    end
-    text = text:gsub("\r?\n", "\\n"):gsub("[%z\1-\31\127]", hex)
-    text = text:gsub("\194[\128-\159]", hex):gsub("\226\128[\142\143\168-\174]", hex)
-    return (text:gsub("\226\129[\166-\169]", hex))
-end
-
-local function length(text)
-    local _, count = text:gsub("[^\128-\191]", "")
-    return count
-end
-
-local function cut(text, most)
-    if length(text) <= most then
-        return text
-    end
-    local characters, count = {}, 0
-    for character in text:gmatch "[^\128-\191][\128-\191]*" do
-        count = count + 1
-        if count > most - 3 then
-            break
-        end
-        characters[count] = character
-    end
-    return table.concat(characters) .. "..."
-end
+-- What numbers are called, by us and in Twilio's webhooks.
+local NUMBERS = {
+    to = true, from = true, number = true, wa_id = true, To = true, From = true, WaId = true, Called = true,
+    Caller = true,
+}
 
 local function masked(value)
-    if type(value) ~= "table" then
+    if type(value) ~= "table" or next(value) == nil then
         return value
     end
     local out = {}
@@ -101,7 +69,7 @@ function Output:object(value, fields)
     end
     for _, name in ipairs(fields or {}) do
         if value[name] ~= nil then
-            local text = M.escape(tostring(value[name]))
+            local text = terminal.escape(tostring(value[name]))
             lines[#lines + 1] = ("%-" .. width .. "s  %s"):format(name, text)
         end
     end
@@ -115,7 +83,8 @@ local COLUMN_MOST = 48
 --- Prints rows: each as JSON, or all of them under the names of their columns.
 -- @tparam table columns names of members, in order
 -- @tparam table rows
-function Output:rows(columns, rows)
+-- @tparam[opt] function shown answers what people see of a row; default: the row
+function Output:rows(columns, rows, shown)
     if self.as_json then
         for _, row in ipairs(rows) do
             self:object(row)
@@ -127,22 +96,23 @@ function Output:rows(columns, rows)
         lines[1][i] = name:upper()
     end
     for _, row in ipairs(rows) do
+        row = shown and shown(row) or row
         row = self.mask and masked(row) or row
         local line = {}
         for i, name in ipairs(columns) do
             local value = row[name]
-            line[i] = value == nil and "-" or cut(M.escape(tostring(value)), COLUMN_MOST)
+            line[i] = value == nil and "-" or terminal.cut(terminal.escape(tostring(value)), COLUMN_MOST)
         end
         lines[#lines + 1] = line
     end
     for _, line in ipairs(lines) do
         for i, text in ipairs(line) do
-            widths[i] = math.max(widths[i] or 0, length(text))
+            widths[i] = math.max(widths[i] or 0, terminal.length(text))
         end
     end
     for number, line in ipairs(lines) do
         for i = 1, #line - 1 do
-            line[i] = line[i] .. (" "):rep(widths[i] - length(line[i]))
+            line[i] = line[i] .. (" "):rep(widths[i] - terminal.length(line[i]))
         end
         lines[number] = table.concat(line, "  "):gsub("%s+$", "")
     end
