@@ -56,6 +56,59 @@ describe("the command twilio-sms", function()
         end
     end)
 
+    it("tells programs in an object that a command line makes no sense", function()
+        local result = command.run "list --json --limit x"
+        local err = cjson.decode(result.out).error
+        assert.same({ 64, "", 64, "option '--limit': 'x' is no whole number from 1 to 999999" },
+            { result.status, result.err, err.exit_status, err.message })
+    end)
+
+    it("completes command lines", function()
+        local function complete(words)
+            local text = shell("eval \"$(command completion bash)\"\n"
+                .. "COMP_WORDS=(" .. words .. ") COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+                .. "_twilio-sms; echo \"${COMPREPLY[@]}\"")
+            return text:gsub("\n$", "")
+        end
+        for words, wanted in pairs {
+            ["twilio-sms seg"] = "segments", ["twilio-sms optout ex"] = "export",
+            ["twilio-sms send --mess"] = "--messaging-service", ["twilio-sms completion z"] = "",
+            ["twilio-sms optout list --state opted_i"] = "opted_in",
+        } do
+            assert.equal(wanted, (complete(words)), words)
+        end
+        for _, name in ipairs { "zsh", "fish" } do
+            assert.truthy(run("completion " .. name):find("messaging-service", 1, true))
+        end
+        assert.equal(64, select(2, run "completion tcsh"))
+    end)
+
+    it("has a manual page with everything that the commands take", function()
+        local page, status = run "man"
+        assert.equal(0, status)
+        assert.truthy(page:find '^%.TH TWILIO\\%-SMS 1 "" "twilio\\%-sms [%d.]+" "User Commands"\n')
+        page = page:gsub("\\%-", "-")
+        local count = 0
+        local function look(own)
+            for _, row in ipairs(own.options or {}) do
+                count = count + 1
+                assert.truthy(page:find(".B " .. row[1] .. (row[2] and " " .. row[2] or "") .. "\n", 1, true), row[1])
+            end
+            for _, sub in ipairs(own.commands or {}) do
+                look(sub)
+            end
+        end
+        for _, own in ipairs(require("twilio_sms.cli").commands()) do
+            assert.truthy(page:find("\n.SS " .. own.name, 1, true), own.name)
+            assert.truthy(own.options or own.arguments or own.commands or own.name == "man", own.name)
+            look(own)
+        end
+        assert.is_true(count > 100)
+        for _, line in ipairs { "\n%.[^%u]", "\n'" } do
+            assert.is_nil(page:find(line))
+        end
+    end)
+
     it("simulates until its input ends", function()
         local text = shell "(command sim --until-eof --seed 3 --realistic < /dev/null); echo status $?"
         local port, proxy_port, ca_file = text:match "^ready port=(%d+) proxy_port=(%d+) ca_file=(%S+)\n"
