@@ -7,6 +7,8 @@ local SID = "AC" .. ("0"):rep(31) .. "1"
 local OTHER = "AC" .. ("0"):rep(31) .. "2"
 local TOKEN = ("12345678"):rep(4)
 
+local WHOLE = ("account_sid = %s\nauth_token = %s\nfrom = +15005550001\n"):format(SID, TOKEN)
+
 -- What `doctor` says of the account, by check.
 local function doctor(line, env)
     local result = command.run("doctor --offline --json " .. line, env)
@@ -100,7 +102,7 @@ end)
 
 describe("the account of a command", function()
     it("comes from arguments, then the environment, then the file", function()
-        local config = command.file(("account_sid = %s\nauth_token = %s\nfrom = +15005550001\n"):format(SID, TOKEN))
+        local config = command.file(WHOLE)
         local found = doctor("--config " .. config)
         assert.truthy(found.account.text:find("from " .. config, 1, true))
         assert.same({ "ok", "ok", "+15005550001" },
@@ -114,7 +116,7 @@ describe("the account of a command", function()
     end)
 
     it("never has a secret or a sender of another account", function()
-        local config = command.file(("account_sid = %s\nauth_token = %s\nfrom = +15005550001\n"):format(SID, TOKEN))
+        local config = command.file(WHOLE)
         local found = doctor("--config " .. config, { TWILIO_ACCOUNT_SID = OTHER })
         assert.same({ "fails", "skipped", "fails" },
             { found.auth_token.verdict, found.sender.verdict, found.options.verdict })
@@ -170,8 +172,9 @@ describe("the account of a command", function()
         for _, line in ipairs { "send +15558675310 x", "list", "get SM" .. ("1"):rep(32) } do
             local result = command.run(line)
             assert.equal(78, result.status)
-            assert.truthy(result.err:find("whose account? Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or write "
-                .. "account_sid and auth_token_file into /nowhere/.config/twilio-sms/config", 1, true), result.err)
+            local wanted = "whose account? Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or write "
+                .. "account_sid and auth_token_file into /nowhere/.config/twilio-sms/config"
+            assert.truthy(result.err:find(wanted, 1, true), result.err)
         end
     end)
 
@@ -181,7 +184,8 @@ describe("the account of a command", function()
         local found = doctor("--config " .. config, env)
         assert.truthy(found.options.text:find("did you mean 'rate.per_second'", 1, true))
         os.remove(config)
-        config = command.file "rate.per_second = 5\nrate.wait = false\nretry.timeout.attempts = 2\nin_doubt = stop\n"
+        config = command.file("rate.per_second = 5\nrate.wait = false\nretry.timeout.attempts = 2\n"
+            .. "in_doubt = stop\n")
         assert.equal("ok", doctor("--config " .. config, env).options.verdict)
         os.remove(config)
     end)

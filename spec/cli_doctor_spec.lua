@@ -32,8 +32,8 @@ describe("twilio-sms doctor", function()
         local result = command.run("doctor", env)
         assert.equal(0, result.status, result.out)
         assert.is_nil(result.out:find("FAILS", 1, true))
-        for _, name in ipairs { "versions", "account", "auth_token", "sender", "options", "connection", "clock",
-            "credentials" } do
+        for _, name in ipairs { "versions", "account", "auth_token", "sender", "options", "connection",
+            "clock", "credentials" } do
             assert.truthy(result.out:find("\n?ok     " .. name .. " "), name .. " in " .. result.out)
         end
         assert.is_nil(result.out:find(simulator.AUTH_TOKEN, 1, true))

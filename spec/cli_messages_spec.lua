@@ -74,10 +74,11 @@ describe("twilio-sms about messages", function()
         it("waits for the end", function()
             local result = run "send +15558675310 'Hello' --wait --json"
             assert.same({ 0, "delivered" }, { result.status, json_of(result).status })
-            result = run(("send +15558675310 x --wait --wait-timeout 0.05 --messaging-service %s --send-at %d")
-                :format(simulator.SERVICE_SID, os.time() + 7200))
+            local at = ("--messaging-service %s --send-at %d"):format(simulator.SERVICE_SID, os.time() + 7200)
+            result = run("send +15558675310 x --wait --wait-timeout 0.05 " .. at)
             assert.equal(4, result.status)
-            assert.truthy(result.err:find "SM%x+ was sent, and then: .*`twilio%-sms wait SM%x+` goes on", result.err)
+            local wanted = "SM%x+ was sent, and then: .*`twilio%-sms wait SM%x+` goes on"
+            assert.truthy(result.err:find(wanted), result.err)
         end)
 
         it("rehearses without sending", function()
@@ -130,7 +131,8 @@ describe("twilio-sms about messages", function()
             doubtful:stop()
             os.remove(config)
             assert.equal(3, result.status)
-            assert.truthy(result.err:find("it may have been sent: look with `twilio-sms list`", 1, true), result.err)
+            local wanted = "it may have been sent: look with `twilio-sms list`"
+            assert.truthy(result.err:find(wanted, 1, true), result.err)
             result = run("send +15558675310 x", nil, { TWILIO_AUTH_TOKEN = ("9"):rep(32) })
             assert.equal(77, result.status)
             assert.truthy(result.err:find("`twilio-sms doctor`", 1, true), result.err)
@@ -223,8 +225,9 @@ describe("twilio-sms about messages", function()
             cat <&3
             rm -r "$dir"
         ]])
-        assert.truthy(text:find "^status 130\ntwilio%-sms send: interrupted; the message was sent: `twilio%-sms wait SM",
-            text)
+        local wanted = "^status 130\ntwilio%-sms send: interrupted; the message was sent: "
+            .. "`twilio%-sms wait SM"
+        assert.truthy(text:find(wanted), text)
     end)
 
     it("fails when nobody can read what it found", function()

@@ -24,7 +24,8 @@ describe("twilio-sms optout", function()
             { result.out, result.status })
         result = run "status +15558675310 --json"
         local found = cjson.decode(result.out)
-        assert.same({ 1, "opted_out", "phone call", "clerk" }, { result.status, found.state, found.note, found.source })
+        assert.same({ 1, "opted_out", "phone call", "clerk" },
+            { result.status, found.state, found.note, found.source })
         assert.truthy(found.at:find "^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$")
         result = run "status +15558675311"
         assert.same({ "number  +15558675311\nstate   unknown\n", 0 }, { result.out, result.status })
@@ -48,8 +49,8 @@ describe("twilio-sms optout", function()
         end
         assert.equal(0, run("remove +15558675312").status)
         local result = run "list --state opted_out"
-        assert.truthy(result.out:find "^NUMBER +STATE +SCOPE +AT +SOURCE +NOTE\n%+15558675311 .*\n%+15558675313 [^\n]*\n$",
-            result.out)
+        local wanted = "^NUMBER +STATE +SCOPE +AT +SOURCE +NOTE\n%+15558675311 .*\n%+15558675313 [^\n]*\n$"
+        assert.truthy(result.out:find(wanted), result.out)
         assert.equal(3, select(2, run("list --json").out:gsub("\n", "")))
         assert.is_nil(run("list --mask").out:find("+1555", 1, true))
         assert.is_nil(run("list --mask --json").out:find("+1555", 1, true))
@@ -62,8 +63,7 @@ describe("twilio-sms optout", function()
         for format, name in pairs { csv = file .. ".csv", json = file .. ".jsonl" } do
             local result = run("export --format " .. format)
             assert.equal(0, result.status)
-            assert.same({ 0, "rows  1\nfile  " .. name .. "\n" },
-                { run("export " .. name).status, (run("export " .. name .. "x").out:gsub("jsonlx", "jsonl"):gsub("csvx", "csv")) })
+            assert.same("rows  1\nfile  " .. name .. "\n", run("export " .. name).out)
             local written = assert(io.open(name))
             assert.equal(result.out, written:read "*a")
             written:close()
@@ -77,7 +77,6 @@ describe("twilio-sms optout", function()
             assert.equal("600", mode:read "*l")
             mode:close()
             os.remove(name)
-            os.remove(name .. "x")
         end
         os.remove(file)
     end)
@@ -89,7 +88,8 @@ describe("twilio-sms optout", function()
             { result.out, result.status })
         assert.truthy(result.err:find "^line 3: ", result.err)
         assert.equal(3, cjson.decode(run("import - --json", rows).out).refused_rows[1].line)
-        assert.equal(1, run("import - --all-or-nothing", "number,state\n+15558675399,opted_out\nx,opted_out\n").status)
+        rows = "number,state\n+15558675399,opted_out\nx,opted_out\n"
+        assert.equal(1, run("import - --all-or-nothing", rows).status)
         assert.equal(0, run("status +15558675399").status)
         assert.equal(66, run("import /nowhere").status)
         assert.equal(66, run("import /").status)

@@ -61,7 +61,8 @@ describe("output", function()
         local value = { to = "+15558675310", list = { { From = "+15558675310" } }, body = "+15558675310" }
         assert.equal('{"body":"+15558675310","list":[{"From":"+1********10"}],"to":"+1********10"}\n',
             printed({ json = true, mask = true }, function(out) out:object(value) end))
-        assert.equal("to  +1********10\n", printed({ mask = true }, function(out) out:object(value, { "to" }) end))
+        assert.equal("to  +1********10\n",
+            printed({ mask = true }, function(out) out:object(value, { "to" }) end))
     end)
 
     it("raises a failure when nothing can be written", function()

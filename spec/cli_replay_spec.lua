@@ -34,8 +34,8 @@ describe("twilio-sms replay", function()
         assert.truthy(lines[2]:find "^2 .* send +%+1%d+ +ok +201 +SM%x+$", lines[2])
         assert.truthy(lines[3]:find "^3 .* fetch +%- +ok +200 +SM%x+$", lines[3])
         assert.truthy(lines[4]:find "^4 .* send +%+15005550001 +ok +400 +%-$", lines[4])
-        assert.truthy(result.err:find "^recorded %d%d%d%d%-%d%d%-%d%d by twilio_sms %S+, 3 requests, 0 webhooks\n$",
-            result.err)
+        local wanted = "^recorded %d%d%d%d%-%d%d%-%d%d by twilio_sms %S+, 3 requests, 0 webhooks\n$"
+        assert.truthy(result.err:find(wanted), result.err)
         result = command.run("replay --json " .. tape)
         local first = cjson.decode(result.out:match "^[^\n]*")
         assert.same({ 2, "send", 201 }, { first.line, first.request, first.status })
@@ -51,7 +51,8 @@ describe("twilio-sms replay", function()
         local changed = command.file(text)
         result = command.run("replay --contract " .. changed)
         assert.equal(1, result.status)
-        assert.truthy(result.out:find("line 2: member status is none of the documented words", 1, true), result.out)
+        local wanted = "line 2: member status is none of the documented words"
+        assert.truthy(result.out:find(wanted, 1, true), result.out)
         os.remove(changed)
     end)
 

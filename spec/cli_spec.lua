@@ -92,7 +92,8 @@ describe("the command twilio-sms", function()
         local function look(own)
             for _, row in ipairs(own.options or {}) do
                 count = count + 1
-                assert.truthy(page:find(".B " .. row[1] .. (row[2] and " " .. row[2] or "") .. "\n", 1, true), row[1])
+                local term = row[1] .. (row[2] and " " .. row[2] or "")
+                assert.truthy(page:find(".B " .. term .. "\n", 1, true), term)
             end
             for _, sub in ipairs(own.commands or {}) do
                 look(sub)

@@ -10,8 +10,8 @@ describe("twilio-sms segments", function()
         local result = command.run "segments 'Ihr Tisch ist bereit – bis gleich!'"
         assert.same({ 0, "" }, { result.status, result.err })
         assert.equal("encoding              UCS-2\nsegments              1\nunits                 34\n"
-            .. "per_segment           70\ncharacters            34\nfirst_ucs2_character  22\nfirst_ucs2_text       –\n",
-            result.out)
+            .. "per_segment           70\ncharacters            34\nfirst_ucs2_character  22\n"
+            .. "first_ucs2_text       –\n", result.out)
         assert.same({ encoding = "GSM-7", segments = 2, units = 161, per_segment = 153, characters = 161 },
             json_of(command.run("segments --json", nil, ("x"):rep(161) .. "\n")))
         assert.equal("GSM-7", json_of(command.run "segments --json --smart-encoded 'a – b'").encoding)
@@ -32,12 +32,14 @@ end)
 
 describe("twilio-sms template", function()
     it("puts values into a text", function()
-        local result = command.run "template 'Hi {{name}}, {{what}} = {{sum}}' --var name=Ann --var what=a=b --var sum=-1"
+        local result = command.run("template 'Hi {{name}}, {{what}} = {{sum}}' --var name=Ann --var what=a=b "
+            .. "--var sum=-1")
         assert.same({ "Hi Ann, a=b = -1\n", "GSM-7, 1 segment, 16 units\n", 0 },
             { result.out, result.err, result.status })
         result = command.run("template --default name=you --json", nil, "Hi {{name}}\n")
-        assert.same({ body = "Hi you", encoding = "GSM-7", segments = 1, units = 6, per_segment = 160, characters = 6 },
-            json_of(result))
+        assert.same({
+            body = "Hi you", encoding = "GSM-7", segments = 1, units = 6, per_segment = 160, characters = 6,
+        }, json_of(result))
     end)
 
     it("tells the worst", function()

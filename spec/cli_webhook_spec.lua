@@ -32,8 +32,8 @@ end
 describe("twilio-sms webhook", function()
     -- The simulator plays Twilio and the person.
     local SIMULATED = [[
-        coproc SIM { command sim --until-eof --speed 100 --ca-file "$dir/sim.pem" --webhook-ca-file "$dir/ca.pem" \
-            --inbound-url https://localhost:$port/sms; }
+        coproc SIM { command sim --until-eof --speed 100 --ca-file "$dir/sim.pem" \
+            --webhook-ca-file "$dir/ca.pem" --inbound-url https://localhost:$port/sms; }
         sim_pid=$SIM_PID
         read -r ready <&"${SIM[0]}"
         ready=${ready#*port=} url=https://localhost:${ready%% *}
@@ -56,7 +56,8 @@ describe("twilio-sms webhook", function()
         for _, line in ipairs { first, second } do
             local event = cjson.decode(line)
             bodies[event.body] = true
-            assert.same({ "inbound", "+15558675310", "+15558675310" }, { event.type, event.from, event.params.From })
+            assert.same({ "inbound", "+15558675310", "+15558675310" },
+                { event.type, event.from, event.params.From })
             assert.is_nil(event.signature)
             assert.truthy(event.received_at:find "^%d%d%d%d%-%d%d%-%d%dT")
             assert.truthy(line:find('"media":[]', 1, true))
@@ -101,7 +102,8 @@ describe("twilio-sms webhook", function()
             ["webhook --key-file x"] = { 64, "belong together" },
             ["webhook --no-tls --ca-file x"] = { 64, "there is no certificate" },
             ["webhook --store /nowhere/x"] = { 78, "directory" },
-            ["webhook --port 0 --certificate-file /nowhere/c --key-file /nowhere/k"] = { 4, "it cannot start: " },
+            ["webhook --port 0 --certificate-file /nowhere/c --key-file /nowhere/k"] =
+                { 4, "it cannot start: " },
             ["webhook --port 0 --reply $'\\xff'"] = { 64, "option '--reply'" },
         } do
             local result = command.run(line, env)

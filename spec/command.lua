@@ -1,4 +1,4 @@
---- Runs the command `twilio-sms` for the specs, on the Lua that runs them and with the modules that they have.
+--- Runs the command `twilio-sms` for the specs, on the Lua and with the modules that run these.
 local quote = require("simulator").quote
 
 local M = {}
@@ -51,8 +51,9 @@ function M.run(line, env, input)
     end
     local from = input and ("printf %%s %s | "):format(quote(input)) or ""
     local redirect = input and "" or "< /dev/null "
-    local text = M.shell(("%s%s(command %s) %s2> %s; echo \"status $?\""):format(table.concat(exports), from, line,
-        redirect, err))
+    local script = ("%s%s(command %s) %s2> %s; echo \"status $?\""):format(table.concat(exports), from, line,
+        redirect, err)
+    local text = M.shell(script)
     local out, status = text:match "^(.*)status (%d+)\n$"
     return { out = out or text, err = read(err), status = tonumber(status) }
 end

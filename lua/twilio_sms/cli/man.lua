@@ -40,9 +40,9 @@ local ENVIRONMENT = {
     { "TWILIO_BASE_URL, TWILIO_REGION, TWILIO_EDGE, TWILIO_CA_FILE", "Where the API is, and whom to trust." },
 }
 
-local DESCRIPTION = "Sends, reads and receives messages through Twilio. Credentials come from the environment "
-    .. "or from a configuration file, never from arguments. With --json each result is one line of JSON on "
-    .. "standard output, and so is an error: an object with the member error."
+local DESCRIPTION = "Sends, reads and receives messages through Twilio. Credentials come from the "
+    .. "environment or from a configuration file, never from arguments. With --json each result is one line "
+    .. "of JSON on standard output, and so is an error: an object with the member error."
 
 -- Text as roff takes it: a dot or an apostrophe would begin a request.
 local function escape(text)
