@@ -51,6 +51,10 @@ local function data_error(why)
     return failure.new(DATA, why)
 end
 
+local function interrupted()
+    return failure.new(failure.INTERRUPTED, "interrupted; nothing was sent")
+end
+
 local function is_stopped()
     return core.signals() > 0
 end
@@ -94,13 +98,22 @@ local function open_results(given, all, account_sid)
     return opened, why and data_error(why)
 end
 
+-- Says what is the matter with a row, whose place is its line or its number.
+local function complain(out, place, number, why)
+    if out.as_json then
+        out:object { [place] = number, problem = why }
+    else
+        out:note("%s %d: %s", place, number, terminal.escape(why))
+    end
+end
+
 -- Says what is wrong with rows, but not of thousands.
 local function new_complaint(given, out)
     local shown = 0
     return function(row, why)
         shown = shown + 1
         if shown <= PROBLEMS_SHOWN or given.dry_run then
-            out:note("line %d: %s", row.line, terminal.escape(why))
+            complain(out, "line", row.line, why)
         elseif shown == PROBLEMS_SHOWN + 1 then
             out:note "... and more; --dry-run shows all."
         end
@@ -159,7 +172,7 @@ local function settle_doubt(given, asked, file, found, begun_ms, out)
         else
             counts.unclear = counts.unclear + 1
             counts.unclear_in_input = counts.unclear_in_input + (in_input and 1 or 0)
-            out:note("row %d is in doubt: %s", row.number, terminal.escape(row.detail))
+            complain(out, "row", row.number, "in doubt: " .. row.detail)
         end
     end
     local ok = judged
@@ -233,7 +246,7 @@ local function work(given, out, begun_ms)
     local all, file, found, why
     all, err = open_rows(given, asked.check)
     if not all then
-        return nil, err
+        return nil, is_stopped() and interrupted() or err
     end
     file, err = open_results(given, all, asked.account_sid)
     if file == nil then
@@ -244,8 +257,7 @@ local function work(given, out, begun_ms)
         is_stopped = is_stopped,
     })
     if not found then
-        return nil, is_stopped() and failure.new(failure.INTERRUPTED, "interrupted; nothing was sent")
-            or data_error(why)
+        return nil, is_stopped() and interrupted() or data_error(why)
     elseif given.plan or given.dry_run then
         return plan(given, found, file, out)
     end

@@ -44,8 +44,8 @@ local DEFAULT_RATE = { per_second = 10, burst = 30, per_number = 1, per_number_b
 --- Opens them.
 -- @tparam table given what was given to the command
 -- @treturn table|nil client; check, a function that answers true for the fields of a message that can be
---   sent, else nil and an error; rate, the limits; account_sid; from and messaging_service_sid, which messages
---   have that name none. Or nil and a failure or an error
+--   sent, else nil and an error; rate, the limits; account_sid; from and messaging_service_sid, which those
+--   messages have that name none. Or nil and a failure or an error
 function M.open(given)
     local self = {}
     local curl = driver.curl()

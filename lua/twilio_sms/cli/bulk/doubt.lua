@@ -10,7 +10,7 @@ local M = {}
 
 local AT_ONCE = 8 -- lists that are asked for beside each other
 local LIST_MOST = 1000 -- messages of one person
-local CLOCKS_DIFFER_S = 300 -- Twilio's and ours
+local CLOCKS_DIFFER_S = 300 -- Twilio's and ours, beyond what is known
 local TRIAL = "Sent from your Twilio trial account - " -- stands before the texts of trial accounts
 
 -- ---- Does it fit? ----------------------------------------------------------------------------------
@@ -30,7 +30,7 @@ end
 
 -- When its message can have been made at the earliest, in Unix seconds.
 local function since_s(row)
-    return row.at_ms / 1000 - CLOCKS_DIFFER_S
+    return row.begun_s - CLOCKS_DIFFER_S
 end
 
 -- @treturn boolean|nil nil when it cannot be said: the list does not show the text any more
@@ -118,8 +118,9 @@ local function by_recipient(connection, results, rows)
     for key, known in pairs(results.doubtful) do
         local row = rows[key]
         if row and row.fields.to == known.to then
-            local one = { key = key, number = row.number, fields = row.fields, at_ms = known.at_ms,
-                outcome = known.outcome, from = sender_of(connection, row.fields) }
+            local one = { key = key, number = row.number, fields = row.fields, outcome = known.outcome,
+                begun_s = known.at_ms / 1000 - results.clock_ahead_s,
+                from = sender_of(connection, row.fields) }
             if not people[known.to] then
                 people[known.to] = {}
                 order[#order + 1] = known.to

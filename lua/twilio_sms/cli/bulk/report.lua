@@ -45,7 +45,8 @@ function M.plan_lines(plan, price)
         { number(plan.to_send), "would be sent" },
         { number(plan.segments), "segments" },
     }
-    lines[#lines + 1] = "It would take " .. progress.duration(plan.seconds) .. " at least, at the rate limits."
+    local duration = progress.duration(plan.seconds)
+    lines[#lines + 1] = ("It would take %s at least, at the rate limits."):format(duration)
     if price then
         lines[#lines + 1] = ("It would cost %.2f at %s a segment."):format(plan.cost, price)
     end
@@ -72,8 +73,8 @@ function M.done(survey, doubt, sent, stopped)
     local accepted = sent and sent.accepted or 0
     local suppressed, in_doubt = sent and sent.suppressed or 0, sent and sent.in_doubt or 0
     local out = {
-        rows = survey.rows, sent = accepted, verified = sent and sent.verified or 0,
-        done_before = survey.done_before + doubt.found, found = doubt.found, failed = failed,
+        rows = survey.rows, sent = accepted, done_before = survey.done_before + doubt.found,
+        found = doubt.found, failed = failed,
         suppressed = suppressed, invalid = survey.invalid, in_doubt = in_doubt + doubt.unclear,
         stopped = stopped,
     }

@@ -45,6 +45,9 @@ function READ.outcome(self, line)
     if DONE[line.outcome] then
         note_done(self, line)
     end
+    if type(line.created_s) == "number" and type(line.at_ms) == "number" and not line.verified then
+        self.clock_ahead_s = line.at_ms / 1000 - line.created_s
+    end
 end
 
 local function is_whole(line)
@@ -160,7 +163,8 @@ end
 --- Opens a results file, or makes one. Nobody else can use it until it is closed.
 -- @tparam string path
 -- @tparam table identity columns, keyed_by, template and account_sid
--- @treturn table|nil with `doubtful`, rows by their keys; nil and a sentence
+-- @treturn table|nil with `doubtful`, rows by their keys, and `clock_ahead_s`, how much later the clock of
+--   this machine was than Twilio's when a message was sent; nil and a sentence
 function M.open(path, identity)
     local journal, why, is_in_use = core.open_journal(path)
     if not journal then
@@ -169,6 +173,7 @@ function M.open(path, identity)
     local self = setmetatable({
         path = path, journal = journal, keyed_by = identity.keyed_by, pending = {},
         done_rows = {}, done_ids = seen.new(), doubtful = {}, doubtful_rows = {},
+        clock_ahead_s = 0,
     }, Results)
     local ok
     ok, why = take_over(self, head_of(identity))

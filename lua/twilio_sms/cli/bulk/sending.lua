@@ -68,10 +68,9 @@ local function conclude(self, row, message, err)
     end
     self.well_ms = core.now_ms()
     self.accepted = self.accepted + 1
-    self.verified = self.verified + (message.verified and 1 or 0)
     self.results:conclude(row, {
         outcome = "accepted", sid = message.sid, status = message.status, attempts = message.attempts,
-        verified = message.verified or nil,
+        created_s = message.date_created_unix, verified = message.verified or nil,
     })
 end
 
@@ -214,7 +213,7 @@ end
 -- @tparam table results of `twilio_sms.cli.bulk.results`
 -- @tparam table opts concurrency; last_number, of the last row that was looked at before; on_turn, which gets
 --   this and is called again and again
--- @treturn table accepted, verified, suppressed, in_doubt, failures; failed, counts by type of error;
+-- @treturn table accepted, suppressed, in_doubt, failures; failed, counts by type of error;
 --   stopped, why it ended before its end; is_fault, whether that is about the results file
 function M.run(connection, rows, results, opts)
     local self = setmetatable({
@@ -222,7 +221,7 @@ function M.run(connection, rows, results, opts)
         last_number = opts.last_number, again = {}, ready = {}, next_ready = 1, last_ready = 0,
         in_flight = {}, ended = false,
         paused_until_ms = 0, well_ms = core.now_ms(), stopped = nil, is_fault = false,
-        accepted = 0, verified = 0, suppressed = 0, in_doubt = 0, failures = 0, failed = {},
+        accepted = 0, suppressed = 0, in_doubt = 0, failures = 0, failed = {},
     }, Sending)
     local goes_on
     repeat
