@@ -88,6 +88,7 @@ describe("twilio-sms about messages", function()
             assert.same({ 0, true, "UCS-2", 1, "+15558675310" },
                 { result.status, found.dry_run, found.encoding, found.segments, found.to })
             assert.equal(2, run("send 555 x --dry-run").status)
+            assert.equal(64, run("send +15558675310 --dry-run").status)
             assert.equal(2, run("send +15558675310 x --dry-run --send-at 2020-01-01T00:00:00Z").status)
             assert.equal(before, sim:stats().requests)
         end)
@@ -203,6 +204,27 @@ describe("twilio-sms about messages", function()
         assert.equal(2, run("cancel " .. sid).status)
         assert.equal(1, run("wait " .. sid).status) -- it was not delivered
         assert.equal(0, run("wait " .. send()).status)
+    end)
+
+    it("tells of doubt when a request was under way", function()
+        local hanging = simulator.start [[script = { { on = "send", action = "hang" } }]]
+        local exports = {}
+        for name, value in pairs(command.env(hanging)) do
+            exports[#exports + 1] = ("export %s=%s\n"):format(name, command.quote(value))
+        end
+        local text = command.shell(table.concat(exports) .. [[
+            set -m
+            command send +15558675310 x 2>&1 &
+            until curl --silent --cacert "$TWILIO_CA_FILE" "$TWILIO_BASE_URL/_sim/stats" | grep -q '"hang":1'; do
+                :
+            done
+            kill -INT $!
+            wait $!
+            echo "status $?"
+        ]])
+        hanging:stop()
+        assert.equal("twilio-sms send: interrupted; the message may have been sent: "
+            .. "look with `twilio-sms list` before you repeat it\nstatus 130\n", text)
     end)
 
     it("ends at an interruption, and says what it leaves behind", function()

@@ -16,9 +16,6 @@ local NAMES = {
     "sim", "replay", "doctor", "completion", "man",
 }
 
---- The exit status for a command line that makes no sense, as sysexits.h has it.
-M.USAGE = failure.USAGE
-
 --- All commands, in the order of the help.
 -- @treturn table a list, which has each by its name too
 function M.commands()
@@ -101,14 +98,13 @@ local function has(arguments, wanted)
 end
 
 local function complain(arguments, command, why)
-    local name = command and command.name or ""
-    local help = ("`twilio-sms %s--help` shows what there is."):format(command and name .. " " or "")
     local as_json = has(arguments, "--json")
-    local status = failure.report(name, failure.usage((why:gsub("\n", "; "))), as_json)
+    why = why:gsub("\n", "; ")
     if not as_json then
-        io.stderr:write(help, "\n")
+        local of_what = command and command.name .. " " or ""
+        why = ("%s; `twilio-sms %s--help` shows what there is"):format(why, of_what)
     end
-    return status
+    return failure.report(command and command.name or "", failure.usage("%s", why), as_json)
 end
 
 -- What was raised, in a failure.
@@ -151,7 +147,7 @@ function M.main(arguments)
         return 0
     elseif not given.command then
         print(parser:get_help())
-        return #arguments == 0 and M.USAGE or 0
+        return #arguments == 0 and failure.USAGE or 0
     end
     return run(command, given)
 end

@@ -62,18 +62,20 @@ local function check_clock(answer, say)
     say("clock", wrong and "fails" or "ok", text, wrong and "set the clock (timedatectl set-ntp true)" or nil)
 end
 
+-- Answers whether it makes sense to go on.
 local function check_way(settings, url, say)
     if settings.proxy then
         say("connection", "skipped", "through a proxy; what is behind it is seen below")
-        return
+        return true
     end
     local answer, fault = ask(url, settings.ca_file)
     if not answer then
         tell_fault(fault, url, settings, say)
-        return
+        return false
     end
     say("connection", "ok", ("%s answers over a secure connection, in %d ms"):format(url, answer.duration_ms))
     check_clock(answer, say)
+    return true
 end
 
 local function check_credentials(client, say)
@@ -83,7 +85,7 @@ local function check_credentials(client, say)
     elseif err.category == "AuthenticationError" then
         say("credentials", "fails", tostring(err), "are SID and token of the same account? was it changed?")
     else
-        say("credentials", "fails", tostring(err), "see above")
+        say("credentials", "fails", tostring(err), "try again; if it stays so, ask Twilio's support")
     end
 end
 
@@ -93,8 +95,11 @@ end
 -- @tparam table client
 -- @tparam function say
 function M.check(settings, url, client, say)
-    check_way(settings, url, say)
-    check_credentials(client, say)
+    if check_way(settings, url, say) then
+        check_credentials(client, say)
+    else
+        say("credentials", "skipped", "nobody can be asked")
+    end
 end
 
 return M

@@ -132,7 +132,7 @@ function M.run(given)
     if ok and not state.failure then
         return 0
     end
-    return nil, state.failure or failure.new(failure.LATER, "it cannot start: " .. tostring(err), err)
+    return nil, state.failure or failure.new(failure.status(err), "it cannot start: " .. tostring(err), err)
 end
 
 return definition.command(M)
