@@ -104,6 +104,8 @@ describe("twilio-sms about messages", function()
                 ["send +15558675310 --body-file /nowhere/x"] = { 66, "/nowhere/x: No such file" },
                 ["send +15558675310 --body-file /"] = { 66, "/ is empty, or no file" },
                 ["send +15558675310 x --timeout x"] = { 64, "'x' is no number of seconds" },
+                ["send +15558675310 x --wait --wait-timeout 9999999"] = { 64, "is no number of seconds" },
+                ["send +15558675310 <&-"] = { 66, "standard input cannot be read" },
                 ["send +15558675310 x --send-at tomorrow --messaging-service " .. simulator.SERVICE_SID] =
                     { 2, "send_at" },
                 ["send +15558675310 $'\\xff'"] = { 2, "UTF-8" },
@@ -186,6 +188,7 @@ describe("twilio-sms about messages", function()
         assert.equal(0, run("list --date 2026-01-01 --limit 1").status)
         assert.equal(64, run("list --date yesterday").status)
         assert.equal(64, run("list --limit 0").status)
+        assert.equal(64, run("list --to ''").status) -- a variable that is not set must not mean everybody
     end)
 
     it("shows what a terminal would obey as what it is", function()
@@ -215,9 +218,8 @@ describe("twilio-sms about messages", function()
         local text = command.shell(table.concat(exports) .. [[
             set -m
             command send +15558675310 x 2>&1 &
-            until curl --silent --cacert "$TWILIO_CA_FILE" "$TWILIO_BASE_URL/_sim/stats" | grep -q '"hang":1'; do
-                :
-            done
+            stats() { curl --silent --cacert "$TWILIO_CA_FILE" "$TWILIO_BASE_URL/_sim/stats"; }
+            until stats | grep -q '"hang":1'; do :; done
             kill -INT $!
             wait $!
             echo "status $?"

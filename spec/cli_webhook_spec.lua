@@ -103,7 +103,7 @@ describe("twilio-sms webhook", function()
             ["webhook --no-tls --ca-file x"] = { 64, "there is no certificate" },
             ["webhook --store /nowhere/x"] = { 78, "directory" },
             ["webhook --port 0 --certificate-file /nowhere/c --key-file /nowhere/k"] =
-                { 4, "it cannot start: " },
+                { 78, "it cannot start: " },
             ["webhook --port 0 --reply $'\\xff'"] = { 64, "option '--reply'" },
         } do
             local result = command.run(line, env)

@@ -9,7 +9,8 @@ local M = {}
 
 --- Options of every command that needs to know whose account it is.
 M.IDENTITY_OPTIONS = {
-    { "--config", "<file>", "The configuration file. Default: ~/.config/twilio-sms/config." },
+    { "--config", "<file>", "The configuration file. Default: ~/.config/twilio-sms/config.",
+        sort = definition.TEXT },
     { "--account-sid", "<sid>", "The account." },
     { "--auth-token-file", "<file>", "A file with its auth token." },
 }
@@ -34,7 +35,8 @@ M.TIMEOUT_OPTIONS = {
 M.SENDER_OPTIONS = {
     { "--from", "<number>", "The sender." },
     { "--messaging-service", "<sid>", "The messaging service that picks the sender." },
-    { "--store", "<file>", "An SQLite file with the opt-out list that is asked first." },
+    { "--store", "<file>", "An SQLite file with the opt-out list that is asked first.",
+        sort = definition.TEXT },
 }
 
 -- What may stand in the environment, as TWILIO_ and the name in capitals.

@@ -3,11 +3,18 @@
 -- An option is { "--name", "<value>", "What it says." }, without the value (false) when it is a flag, and may
 -- have `sort` (what its value must be), `choices` (a list of words) and `many` (it may be given again).
 -- An argument is { "name", "What it says." } and may have `optional`, `many`, `sort` and `choices`.
+
+local SECONDS_MOST = 604800 -- seven days, as timeout_ms has it
+
 local M = {
     NUMBER = { pattern = "^%-?%d*%.?%d+$", what = "number", value = tonumber },
     WHOLE = { pattern = "^%-?%d+$", what = "whole number", value = tonumber },
-    SECONDS = { pattern = "^%d+%.?%d*$", what = "number of seconds", value = tonumber },
+    SECONDS = {
+        pattern = "^%d+%.?%d*$", what = "number of seconds up to " .. SECONDS_MOST,
+        value = function(text) return tonumber(text) <= SECONDS_MOST and tonumber(text) or nil end,
+    },
     COUNT = { pattern = "^[1-9]%d?%d?%d?%d?%d?$", what = "whole number from 1 to 999999", value = tonumber },
+    TEXT = { pattern = ".", what = "value" }, -- an empty one would mean all, or nothing
     PAIR = {
         pattern = "^[^=]+=", what = "pair like name=value",
         value = function(text) return { text:match "^([^=]+)=(.*)$" } end,
@@ -16,10 +23,11 @@ local M = {
 
 local function reader_of(name, sort)
     return function(text)
-        if not text:find(sort.pattern) then
-            return nil, ("%s: '%s' is no %s"):format(name, text, sort.what)
+        local value = text:find(sort.pattern) and text or nil
+        if value and sort.value then
+            value = sort.value(text)
         end
-        return sort.value and sort.value(text) or text
+        return value, value == nil and ("%s: '%s' is no %s"):format(name, text, sort.what) or nil
     end
 end
 

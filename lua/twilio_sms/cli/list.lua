@@ -10,8 +10,8 @@ local M = {
     name = "list",
     about = "List messages, the newest first.",
     options = definition.options({
-        { "--to", "<number>", "Only those to this address." },
-        { "--from", "<number>", "Only those from this address." },
+        { "--to", "<number>", "Only those to this address.", sort = definition.TEXT },
+        { "--from", "<number>", "Only those from this address.", sort = definition.TEXT },
         { "--date", "<day>", "Only those sent on this day, GMT.", sort = DAY },
         { "--before", "<day>", "Only those sent on this day or before.", sort = DAY },
         { "--after", "<day>", "Only those sent on this day or after.", sort = DAY },

@@ -7,7 +7,8 @@ local sms = require "twilio_sms"
 local transfer = require "twilio_sms.cli.optout_transfer"
 
 local COMMON = definition.options({
-    { "--store", "<file>", "The SQLite file. Default: store in the configuration file." },
+    { "--store", "<file>", "The SQLite file. Default: store in the configuration file.",
+        sort = definition.TEXT },
     { "--all-accounts", false, "The list that counts for all accounts, instead of that of one." },
 }, account.IDENTITY_OPTIONS, output.OPTIONS, output.NUMBER_OPTIONS)
 
