@@ -61,9 +61,11 @@ MODULES   := $(foreach l,$(LUAS),$(BUILD)/$(l)/twilio_sms/core.so $(BUILD)/$(l)/
              $(BUILD)/libtwilio_sms_$(l).a $(LUA_SRC:lua/%=$(BUILD)/$(l)/%))
 EXAMPLES  := $(BUILD)/examples/send $(BUILD)/examples/receive $(BUILD)/examples/host
 COMMAND   := $(BUILD)/bin/twilio-sms
+# What goes with the command: its manual page and what completes it in bash.
+COMMAND_DOCS := $(BUILD)/share/man/man1/twilio-sms.1 $(BUILD)/share/bash-completion/completions/twilio-sms
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(PCS) $(MODULES) $(EXAMPLES) $(COMMAND) ## build everything
+all: $(LIB_A) $(LIB_SO) $(SRV_A) $(SRV_SO) $(STO_A) $(STO_SO) $(PCS) $(MODULES) $(EXAMPLES) $(COMMAND) $(COMMAND_DOCS) ## build everything
 
 # ---- Libraries ----------------------------------------------------------------------------------
 
@@ -158,6 +160,12 @@ $(foreach l,$(LUAS),$(eval $(call lua_rules,$(l))))
 
 $(COMMAND): lua/twilio_sms/cli/twilio-sms
 	@install -D -m 755 $< $@
+
+$(BUILD)/share/man/man1/twilio-sms.1: ASKED := man
+$(BUILD)/share/bash-completion/completions/twilio-sms: ASKED := completion bash
+$(COMMAND_DOCS): $(COMMAND) $(filter $(BUILD)/lua5.4/%,$(MODULES))
+	@mkdir -p $(@D)
+	@$(COMMAND) $(ASKED) > $@.part && mv $@.part $@
 
 # ---- Examples -----------------------------------------------------------------------------------
 
@@ -342,6 +350,7 @@ install: all ## install under DESTDIR and PREFIX
 	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h csrc/twilio_sms_store.h \
 	  csrc/twilio_sms_testing.h $(DESTDIR)$(PREFIX)/include
 	install -D -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/twilio-sms
+	$(foreach f,$(COMMAND_DOCS),install -D -m 644 $(f) $(DESTDIR)$(PREFIX)/$(f:$(BUILD)/%=%) &&) true
 	install -m 644 $(LIB_A) $(SRV_A) $(STO_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(LIB_SO) $(SRV_SO) $(STO_SO) $(DESTDIR)$(PREFIX)/lib
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so

@@ -1,35 +1,14 @@
 local cjson = require "cjson"
+local command = require "command"
 local core = require "twilio_sms.core"
 
 describe("the command twilio-sms", function()
-    local interpreter = _VERSION == "Lua 5.1" and "luajit" or "lua5.4"
-
-    local function quote(text)
-        return "'" .. text:gsub("'", "'\\''") .. "'"
-    end
-
-    -- Runs a shell script that knows the function `command`; answers what it prints.
-    local function shell(script)
-        local file = os.tmpname()
-        local out = assert(io.open(file, "w"))
-        out:write("export P=", quote(package.path), " C=", quote(package.cpath), " no_proxy=localhost\n",
-            "command() { exec ", interpreter,
-            [[ -e 'package.path, package.cpath = os.getenv "P", os.getenv "C"' ]],
-            [[lua/twilio_sms/cli/twilio-sms "$@"; }]], "\n",
-            script, "\n")
-        out:close()
-        local pipe = assert(io.popen("timeout 30 sh " .. file, "r"))
-        local text = pipe:read "*a"
-        pipe:close()
-        os.remove(file)
-        return text
-    end
+    local shell = command.shell
 
     -- What a command line prints, its two streams mixed, and its exit status.
     local function run(line)
-        local text = shell("(command " .. line .. ") < /dev/null 2>&1; echo \"status $?\"")
-        local printed, status = text:match "^(.*)status (%d+)\n$"
-        return printed, tonumber(status)
+        local result = command.run(line .. " 2>&1")
+        return result.out, result.status
     end
 
     it("says its version", function()
@@ -74,6 +53,60 @@ describe("the command twilio-sms", function()
             assert.truthy(printed:find(wanted, 1, true), printed)
             assert.equal(64, status, line)
             assert.is_nil(printed:find("stack traceback", 1, true))
+        end
+    end)
+
+    it("tells programs in an object that a command line makes no sense", function()
+        local result = command.run "list --json --limit x"
+        local err = cjson.decode(result.out).error
+        assert.same({ 64, "", 64, "option '--limit': 'x' is no whole number from 1 to 999999" },
+            { result.status, result.err, err.exit_status, err.message })
+    end)
+
+    it("completes command lines", function()
+        local function complete(words)
+            local text = shell("eval \"$(command completion bash)\"\n"
+                .. "COMP_WORDS=(" .. words .. ") COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+                .. "_twilio-sms; echo \"${COMPREPLY[@]}\"")
+            return text:gsub("\n$", "")
+        end
+        for words, wanted in pairs {
+            ["twilio-sms seg"] = "segments", ["twilio-sms optout ex"] = "export",
+            ["twilio-sms send --mess"] = "--messaging-service", ["twilio-sms completion z"] = "",
+            ["twilio-sms optout list --state opted_i"] = "opted_in",
+        } do
+            assert.equal(wanted, (complete(words)), words)
+        end
+        for _, name in ipairs { "zsh", "fish" } do
+            assert.truthy(run("completion " .. name):find("messaging-service", 1, true))
+        end
+        assert.equal(64, select(2, run "completion tcsh"))
+    end)
+
+    it("has a manual page with everything that the commands take", function()
+        local page, status = run "man"
+        assert.equal(0, status)
+        assert.truthy(page:find '^%.TH TWILIO\\%-SMS 1 "" "twilio\\%-sms [%d.]+" "User Commands"\n')
+        page = page:gsub("\\%-", "-")
+        local count = 0
+        local function look(own)
+            for _, row in ipairs(own.options or {}) do
+                count = count + 1
+                local term = row[1] .. (row[2] and " " .. row[2] or "")
+                assert.truthy(page:find(".B " .. term .. "\n", 1, true), term)
+            end
+            for _, sub in ipairs(own.commands or {}) do
+                look(sub)
+            end
+        end
+        for _, own in ipairs(require("twilio_sms.cli").commands()) do
+            assert.truthy(page:find("\n.SS " .. own.name, 1, true), own.name)
+            assert.truthy(own.options or own.arguments or own.commands or own.name == "man", own.name)
+            look(own)
+        end
+        assert.is_true(count > 100)
+        for _, line in ipairs { "\n%.[^%u]", "\n'" } do
+            assert.is_nil(page:find(line))
         end
     end)
 

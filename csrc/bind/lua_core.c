@@ -4,9 +4,12 @@
 #include "lua_error.h"
 #include "lua_file.h"
 #include "lua_http1.h"
+#include "lua_journal.h"
 #include "lua_json.h"
 #include "lua_poll.h"
 #include "lua_post.h"
+#include "lua_process.h"
+#include "lua_read_file.h"
 #include "lua_scratch.h"
 #include "lua_shared.h"
 #include "lua_signature.h"
@@ -30,6 +33,9 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_post(L);
     tsms__lua_open_shared(L);
     tsms__lua_open_file(L);
+    tsms__lua_open_journal(L);
+    tsms__lua_open_process(L);
+    tsms__lua_open_read_file(L);
     lua_pushstring(L, tsms_version());
     lua_setfield(L, -2, "version");
     return 1;

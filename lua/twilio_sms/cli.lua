@@ -2,35 +2,40 @@
 --
 -- Each command is a module of its own below `twilio_sms.cli`, with `name`, `about` (a sentence), `define`,
 -- which tells the parser of its options, `TAKES_VALUE`, a set of those that take one, and `run`, which gets
--- them and answers the exit status.
+-- them and answers the exit status, or nil and what went wrong. `twilio_sms.cli.definition` makes the middle
+-- ones.
 local argparse = require "argparse"
 local core = require "twilio_sms.core"
+local failure = require "twilio_sms.cli.failure"
 local options = require "twilio_sms.options"
-local sim = require "twilio_sms.cli.sim"
 
 local M = {}
 
-local COMMANDS = { sim }
+local NAMES = {
+    "send", "bulk", "get", "list", "cancel", "wait", "segments", "template", "optout", "webhook", "verify",
+    "sim", "replay", "doctor", "completion", "man",
+}
 
---- The exit status for a command line that makes no sense, as sysexits.h has it.
-M.USAGE = 64
-
-local function by_name()
+--- All commands, in the order of the help.
+-- @treturn table a list, which has each by its name too
+function M.commands()
     local commands = {}
-    for _, command in ipairs(COMMANDS) do
-        commands[command.name] = command
+    for i, name in ipairs(NAMES) do
+        commands[i] = require("twilio_sms.cli." .. name)
+        commands[name] = commands[i]
     end
     return commands
 end
 
-local function new_parser()
-    local parser = argparse("twilio-sms", "SMS with Twilio, rehearsed without it.")
+--- The parser of a whole command line.
+function M.parser(commands)
+    local parser = argparse("twilio-sms", "SMS with Twilio from a shell, and rehearsed without it.",
+        "`twilio-sms <command> --help` tells of one command, `man twilio-sms` of all.")
     parser:command_target "command"
     parser:require_command(false)
     parser:flag("--version", "Show the version and exit.")
-    for _, command in ipairs(COMMANDS) do
-        local own = parser:command(command.name, command.about)
-        command.define(own)
+    for _, command in ipairs(commands) do
+        command.define(parser:command(command.name, command.about))
     end
     return parser
 end
@@ -39,7 +44,30 @@ end
 local function check_command(arguments, commands)
     local first = arguments[1]
     if first and first:sub(1, 1) ~= "-" and not commands[first] then
-        return ("unknown command '%s'%s"):format(first, options.hint(first, commands))
+        local known = {}
+        for _, name in ipairs(NAMES) do
+            known[name] = true
+        end
+        return ("unknown command '%s'%s"):format(first, options.hint(first, known))
+    end
+end
+
+-- Everybody on the machine can read the arguments of a process.
+local SECRETS = {
+    ["--auth-token"] = "TWILIO_AUTH_TOKEN, or into a file of your own and give --auth-token-file",
+    ["--api-secret"] = "TWILIO_API_SECRET, or into a file of your own and give --api-secret-file",
+}
+
+local function check_secrets(arguments)
+    for _, argument in ipairs(arguments) do
+        if argument == "--" then
+            return nil
+        end
+        local name = argument:match "^[^=]*"
+        if SECRETS[name] then
+            return ("a secret must not stand on a command line, where others can read it (change it now): "
+                .. "put it into %s"):format(SECRETS[name])
+        end
     end
 end
 
@@ -60,33 +88,68 @@ local function join_values(arguments, command)
     return out
 end
 
-local function complain(arguments, commands, why)
-    local command = commands[arguments[1]] and arguments[1] .. " " or ""
-    io.stderr:write("twilio-sms: ", why, "\n", "`twilio-sms ", command, "--help` shows what there is.\n")
-    return M.USAGE
+local function has(arguments, wanted)
+    for _, argument in ipairs(arguments) do
+        if argument == wanted then
+            return true
+        end
+    end
+    return false
+end
+
+local function complain(arguments, command, why)
+    local as_json = has(arguments, "--json")
+    why = why:gsub("\n", "; ")
+    if not as_json then
+        local of_what = command and command.name .. " " or ""
+        why = ("%s; `twilio-sms %s--help` shows what there is"):format(why, of_what)
+    end
+    return failure.report(command and command.name or "", failure.usage("%s", why), as_json)
+end
+
+-- What was raised, in a failure.
+local function failure_of(raised, command, given)
+    local text = tostring(raised)
+    if failure.is(raised) then
+        return raised
+    elseif text:find "interrupted!$" then -- so lua and luajit end a script at Ctrl-C
+        text = command.interrupted and command.interrupted(given) or "interrupted"
+        return failure.new(failure.INTERRUPTED, text)
+    end
+    text = text:gsub("^[^:]*%.lua:%d+: ", ""):gsub("%s*\n.*", "")
+    return failure.new(failure.INTERNAL, "this is a mistake of the program itself: " .. text)
+end
+
+local function run(command, given)
+    local ok, status, err = pcall(command.run, given)
+    if not ok then
+        status, err = nil, failure_of(status, command, given)
+    end
+    return status or failure.report(command.name, err, given.json or false)
 end
 
 --- Carries a command line out.
 -- @tparam table arguments without the program's name
 -- @treturn number the exit status
 function M.main(arguments)
-    local parser, commands = new_parser(), by_name()
-    local why = check_command(arguments, commands)
-    if why then
-        return complain(arguments, commands, why)
-    end
+    local commands = M.commands()
+    local parser = M.parser(commands)
     local command = commands[arguments[1]]
+    local why = check_command(arguments, commands) or check_secrets(arguments)
+    if why then
+        return complain(arguments, command, why)
+    end
     local ok, given = parser:pparse(command and join_values(arguments, command) or arguments)
     if not ok then
-        return complain(arguments, commands, given)
+        return complain(arguments, command, given)
     elseif given.version then
         print("twilio-sms " .. core.version)
         return 0
     elseif not given.command then
         print(parser:get_help())
-        return #arguments == 0 and M.USAGE or 0
+        return #arguments == 0 and failure.USAGE or 0
     end
-    return commands[given.command].run(given)
+    return run(command, given)
 end
 
 return M

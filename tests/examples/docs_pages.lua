@@ -132,6 +132,10 @@ local function check_names()
         "\nfunction M%.([%l_]+)%(", "sms.%s")
     check_mentions("docs/openresty.md", "options", read("lua/resty/twilio_sms/settings.lua"):match
         "local OWN = (%b{})", "([%l_]+) = ")
+    check_mentions("docs/command-line.md", "commands", read("lua/twilio_sms/cli.lua"):match
+        "local NAMES = (%b{})", '"(%l+)"', "%s")
+    check_mentions("docs/command-line.md", "exit statuses", read "lua/twilio_sms/cli/failure.lua",
+        "\n    [%u_]+ = (%d+),", "| %s |")
     check_mentions("docs/testing.md", "functions in C", read "csrc/twilio_sms_testing.h",
         "\n#define (tsms_testing_[%l_]+)%(", "%s")
 end

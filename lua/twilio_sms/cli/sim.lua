@@ -1,59 +1,30 @@
 --- `twilio-sms sim`: a simulator that works until it is interrupted.
-local json = require "twilio_sms.sim.json"
-local program = require "twilio_sms.sim.program"
-local server = require "twilio_sms.sim.server"
-local server_options = require "twilio_sms.sim.server.options"
-local server_parts = require "twilio_sms.sim.server.parts"
+local definition = require "twilio_sms.cli.definition"
+local failure = require "twilio_sms.cli.failure"
+local json = require "twilio_sms.cli.json"
 
 local M = {
     name = "sim",
-    USAGE = 64, -- the exit status for options that make no sense, as sysexits.h has it
     about = "Simulate Twilio on this machine: its API over https, its webhooks, its faults.",
+    options = {
+        { "--port", "<port>", "Where to listen; 0 lets the system choose.", sort = definition.WHOLE },
+        { "--proxy-port", "<port>", "Where its CONNECT proxy listens; 0 lets the system choose.",
+            sort = definition.WHOLE },
+        { "--ca-file", "<file>", "Where the certificate goes that clients must trust. "
+            .. "Default: a file that is removed at the end." },
+        { "--seed", "<number>", "What chance begins with.", sort = definition.WHOLE },
+        { "--speed", "<number>", "How many seconds pass there in one second here; 0 stops the clock.",
+            sort = definition.NUMBER },
+        { "--scenario", "<name>", "What goes wrong: the name of a scenario." },
+        { "--inbound-url", "<url>", "Where messages of persons are told of." },
+        { "--webhook-ca-file", "<file>", "The CA certificates that webhooks trust. Default: the system's." },
+        { "--realistic", false, "Delays, queues and failures as real carriers have them." },
+        { "--max-concurrency", "<number>", "More requests than so many at once are answered with 429.",
+            sort = definition.WHOLE },
+        { "--json", false, "Say where it is in one line of JSON." },
+        { "--until-eof", false, "End with standard input, too." },
+    },
 }
-
-local NUMBER = { pattern = "^%-?%d*%.?%d+$", what = "number" }
-local WHOLE = { pattern = "^%-?%d+$", what = "whole number" }
-
--- Name, what its value is called (nothing for a flag), what it says, and the sort of number that it takes.
-local OPTIONS = {
-    { "--port", "<port>", "Where to listen; 0 lets the system choose.", WHOLE },
-    { "--proxy-port", "<port>", "Where its CONNECT proxy listens; 0 lets the system choose.", WHOLE },
-    { "--ca-file", "<file>", "Where the certificate goes that clients must trust. "
-        .. "Default: a file that is removed at the end." },
-    { "--seed", "<number>", "What chance begins with.", WHOLE },
-    { "--speed", "<number>", "How many seconds pass there in one second here; 0 stops the clock.", NUMBER },
-    { "--scenario", "<name>", "What goes wrong: the name of a scenario." },
-    { "--inbound-url", "<url>", "Where messages of persons are told of." },
-    { "--webhook-ca-file", "<file>", "The CA certificates that webhooks trust. Default: the system's." },
-    { "--realistic", nil, "Delays, queues and failures as real carriers have them." },
-    { "--max-concurrency", "<number>", "More requests than so many at once are answered with 429.", WHOLE },
-    { "--json", nil, "Say where it is in one line of JSON." },
-    { "--until-eof", nil, "End with standard input, too." },
-}
-
---- The options that take a value, as keys.
-M.TAKES_VALUE = {}
-for _, option in ipairs(OPTIONS) do
-    M.TAKES_VALUE[option[1]] = option[2] ~= nil or nil
-end
-
-local function reader_of(name, sort)
-    return function(text)
-        local value = text:find(sort.pattern) and tonumber(text)
-        return value or nil, not value and ("option '%s': '%s' is no %s"):format(name, text, sort.what) or nil
-    end
-end
-
---- Tells the parser of the options.
-function M.define(command)
-    for _, option in ipairs(OPTIONS) do
-        local name, value, about, sort = option[1], option[2], option[3], option[4]
-        local made = value and command:option(name, about):argname(value) or command:flag(name, about)
-        if sort then
-            made:convert(reader_of(name, sort))
-        end
-    end
-end
 
 local function scenario_of(name)
     local scenarios = require "twilio_sms.sim.scenarios"
@@ -81,9 +52,9 @@ end
 
 -- What is wrong with the options, in one sentence; nil when nothing is.
 local function why_not(opts)
-    local ok, why = pcall(server_options.check, opts, 1)
+    local ok, why = pcall(require("twilio_sms.sim.server.options").check, opts, 1)
     if ok and opts.script then
-        ok, why = pcall(server_parts.script, opts.script, 1, 0, 1)
+        ok, why = pcall(require("twilio_sms.sim.server.parts").script, opts.script, 1, 0, 1)
     end
     if ok then
         return nil
@@ -104,6 +75,7 @@ local function say_exports(sim)
     local ca_file = quote(sim:ca_file())
     print(("ready port=%d proxy_port=%d ca_file=%s"):format(sim:port(), sim:proxy_port(), sim:ca_file()))
     print "\nFor every program:"
+    local server = require "twilio_sms.sim.server"
     print("  export TWILIO_ACCOUNT_SID=" .. server.ACCOUNT_SID .. " TWILIO_AUTH_TOKEN=" .. server.AUTH_TOKEN)
     print "For programs that take a base URL:"
     print(("  export TWILIO_BASE_URL=%s TWILIO_CA_FILE=%s"):format(sim:url(), ca_file))
@@ -115,11 +87,12 @@ local function say_exports(sim)
 end
 
 local function say_json(sim)
-    print(table.concat(json.map {
+    local server = require "twilio_sms.sim.server"
+    print(json.encode {
         port = sim:port(), proxy_port = sim:proxy_port(), ca_file = sim:ca_file(), base_url = sim:url(),
         proxy_url = ("http://127.0.0.1:%d"):format(sim:proxy_port()),
         account_sid = server.ACCOUNT_SID, auth_token = server.AUTH_TOKEN,
-    }))
+    })
 end
 
 --- Runs the simulator.
@@ -128,10 +101,11 @@ function M.run(given)
     local opts, why = options_of(given)
     why = why or why_not(opts)
     if why then
-        io.stderr:write("twilio-sms sim: ", why, "\n")
-        return M.USAGE
+        return nil, failure.usage("%s", why)
     end
-    return program.run(opts, { ready = given.json and say_json or say_exports, until_eof = given.until_eof })
+    return require("twilio_sms.sim.program").run(opts, {
+        ready = given.json and say_json or say_exports, until_eof = given.until_eof,
+    })
 end
 
-return M
+return definition.command(M)

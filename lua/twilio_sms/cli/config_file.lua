@@ -1,0 +1,89 @@
+--- Reads the configuration file: lines `name = value`, with comments behind "#" at the start of a line.
+local core = require "twilio_sms.core"
+local failure = require "twilio_sms.cli.failure"
+
+local M = {}
+
+local SECRETS = { auth_token = true, api_secret = true, ["callback_ref.key"] = true }
+
+--- Where it lies when nobody says otherwise (the XDG Base Directory Specification); nil without a home.
+function M.default_path()
+    local base, home = os.getenv "XDG_CONFIG_HOME", os.getenv "HOME"
+    if base and base:sub(1, 1) == "/" then -- others are to be ignored, it says
+        return base .. "/twilio-sms/config"
+    end
+    return home and home ~= "" and home .. "/.config/twilio-sms/config" or nil
+end
+
+local function bad(path, message, ...)
+    return nil, failure.new(failure.CONFIGURATION, path .. ": " .. message:format(...))
+end
+
+-- Paths are seen from the folder of the file, whatever the present one is.
+local function resolve(path, value)
+    local home = os.getenv "HOME"
+    if value:sub(1, 2) == "~/" and home then
+        return home .. value:sub(2)
+    elseif value:sub(1, 1) == "/" then
+        return value
+    end
+    return (path:match "^(.*/)" or "") .. value
+end
+
+local PATHS = { ca_file = true, store = true }
+
+local function take(settings, path, line, text)
+    local name, value = text:match "^%s*([%l%d_.]+)%s*=%s*(.-)%s*$"
+    if not name then
+        return bad(path, "line %d is not like `name = value`", line) -- it may hold a secret
+    elseif value == "" then
+        return bad(path, "line %d: %s has no value", line, name)
+    end
+    local secret = name:match "^(.*)_file$"
+    if secret and SECRETS[secret] then
+        name, value = secret, { file = resolve(path, value) }
+    elseif PATHS[name] then
+        value = resolve(path, value)
+    end
+    if settings[name] ~= nil then
+        return bad(path, "line %d: %s stands there twice", line, name)
+    end
+    settings[name] = value
+    return true
+end
+
+local function check_private(path, settings, is_private)
+    for name in pairs(SECRETS) do
+        if type(settings[name]) == "string" and not is_private then
+            return bad(path, "others may read it, and it holds %s: chmod 600 '%s'", name, path)
+        end
+    end
+    return settings
+end
+
+--- Reads a file.
+-- @tparam string path
+-- @tparam boolean is_optional whether it need not be there
+-- @treturn table|nil settings by name, as `sms.new` names them with dots, and store; a secret may be
+--   { file = path }. Or nil and a failure
+function M.read(path, is_optional)
+    local text, is_private = core.read_file(path)
+    if not text and is_optional and is_private == "No such file or directory" then
+        return {}
+    elseif not text then
+        return bad(path, "cannot be read: %s", is_private)
+    end
+    local settings, number = {}, 0
+    for line in (text:gsub("^\239\187\191", "") .. "\n"):gmatch "([^\n]*)\n" do
+        number = number + 1
+        if line:find "%S" and not line:find "^%s*#" then
+            local ok, err = take(settings, path, number, line)
+            if not ok then
+                return nil, err
+            end
+        end
+    end
+    return check_private(path, settings, is_private)
+end
+
+return M

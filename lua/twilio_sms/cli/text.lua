@@ -1,0 +1,76 @@
+--- The text that a command works on: an argument, a file, or standard input.
+local failure = require "twilio_sms.cli.failure"
+
+local M = {}
+
+local MOST = 1048576 -- bytes; far more than any message has
+
+-- Whether somebody sits there and waits.
+local function is_terminal()
+    local ok = os.execute "test -t 0"
+    return ok == true or ok == 0 -- as 5.4 and as 5.1 answer it
+end
+
+local function read(file, name)
+    local text, why = file:read(MOST + 1)
+    if not text and why then
+        return nil, failure.new(failure.NO_INPUT, ("%s cannot be read: %s"):format(name, why))
+    elseif text and #text > MOST then
+        return nil, failure.new(failure.NO_INPUT, name .. " is longer than 1 MiB: is it the right one?")
+    end
+    return text or ""
+end
+
+--- Opens a file that has something in it; "-" is standard input.
+-- @treturn file|nil or nil and a failure
+function M.open(path)
+    if path == "-" then
+        return io.stdin
+    end
+    local file, why = io.open(path, "rb")
+    if not file then
+        return nil, failure.new(failure.NO_INPUT, why .. ": is the path right?")
+    elseif not file:read(0) then
+        file:close()
+        return nil, failure.new(failure.NO_INPUT, path .. " is empty, or no file")
+    end
+    return file
+end
+
+--- Reads a file, or standard input for "-".
+-- @treturn string|nil the bytes, or nil and a failure
+function M.read_file(path)
+    local file, err = M.open(path)
+    if not file then
+        return nil, err
+    end
+    local text
+    text, err = read(file, path == "-" and "standard input" or path)
+    if path ~= "-" then
+        file:close()
+    end
+    return text, err
+end
+
+--- The text of a command, without one line end behind it: that is how files end, not texts.
+-- @tparam string|nil argument the text itself
+-- @tparam string|nil path a file, or "-"
+-- @treturn string|nil the text, or nil and a failure
+function M.get(argument, path)
+    if argument and path then
+        return nil, failure.usage "the text stands there, and in a file too: give one of them"
+    elseif argument then
+        return argument
+    elseif not path and is_terminal() then
+        io.stderr:write "Type the text; Ctrl-D on a line of its own ends it.\n"
+    end
+    local text, err = M.read_file(path or "-")
+    if not text then
+        return nil, err
+    elseif text == "" then
+        return nil, failure.usage "there is no text: give it as an argument, in a file or on standard input"
+    end
+    return (text:gsub("\r?\n$", ""))
+end
+
+return M
