@@ -24,6 +24,7 @@ local WATCH_MS = 1000 -- how often it looks whether a request is stuck
 local STUCK_MS = 500 -- how long after its time a request counts as stuck, as in a look-up of a name
 local START_MS = 1000 -- a timer of nginx that has not begun until then counts as dropped
 local IDLE_S = 3600 -- ended by the bell at the end of a shift
+local WALL_MS = 1000 -- how often the clock on the wall is looked at
 
 --- Makes a crew.
 -- @tparam table origin see `exchange`
@@ -38,6 +39,7 @@ function M.new(origin, most)
         called = 0, -- light threads that were called and have not come yet
         shift = nil, closed = false,
         coming = nil, -- the shift whose timer has not begun yet
+        wall_offset_ms = 0, wall_due_ms = 0, -- from monotonic to Unix time, and until when that is good
         takes_bytes = true,
     }, class)
 end
@@ -45,7 +47,11 @@ end
 -- ---- The transport (see twilio_sms.driver.machine) -----------------------------------------------
 
 function Crew:now()
-    return core.now_ms(), core.time_ms()
+    local now_ms = core.now_ms()
+    if now_ms >= self.wall_due_ms then
+        self.wall_offset_ms, self.wall_due_ms = core.time_ms() - now_ms, now_ms + WALL_MS
+    end
+    return now_ms, now_ms + self.wall_offset_ms
 end
 
 function Crew:start(id, job)

@@ -91,8 +91,8 @@ local function wait(token, waiter, ms)
     return woken == true
 end
 
---- Waits for a token, for a while. Who waits looks again. When nginx has no timer for those who would work on
--- it, everything is given up that has not been sent.
+--- Waits for a token, for a while; who waits looks again. Whoever submitted something has told the crew.
+-- When nginx has no timer for those who would work on it, everything is given up that has not been sent.
 -- @tparam table drive what the token belongs to
 function M.wait(token, drive)
     local crew = drive.client.crew
@@ -100,19 +100,21 @@ function M.wait(token, drive)
         drive:step(-1) -- a driver that is not made for nginx blocks the worker
         return
     end
-    local waiter = add(token, LOOK_MS) -- to give up may wake it
-    local tended, why = crew:tend()
-    if not tended then
-        drive:give_up(why)
-    end
     local coming = crew.coming
-    local woken, problem = wait(token, waiter, LOOK_MS)
+    local woken, problem = wait(token, add(token, LOOK_MS), LOOK_MS)
     if problem then
         drive:take_back(token) -- nobody had a chance to send it
         error(problem, 0)
-    elseif not woken and coming and crew.coming == coming then
+    elseif woken then
+        return
+    elseif coming and crew.coming == coming then
         -- Timers begin in the order of their times: this one would have begun before the wait was over.
         drive:give_up "nginx has dropped a timer: see lua_max_running_timers"
+        return
+    end
+    local tended, why = crew:tend()
+    if not tended then
+        drive:give_up(why)
     end
 end
 
