@@ -69,7 +69,10 @@ local function run(until_bytes, signal)
     if until_bytes and not is_over then
         assert(os.execute(("kill -%s %d"):format(signal, pid)))
     end
-    local report = core.json_decode(process:read "*a":match "{.*}" or "null")
+    local report
+    for line in process:lines() do -- it is the last one
+        report = core.json_decode(line)
+    end
     process:close()
     return type(report) == "table" and report or nil, is_over
 end

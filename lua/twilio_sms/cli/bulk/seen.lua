@@ -1,4 +1,4 @@
---- Knows which texts it has been given before, without keeping them: some 40 bytes for each.
+--- Knows which texts it has been given before, without keeping them: some 50 bytes for each.
 --
 -- A text is known by 104 bits of its SHA-256 in two numbers, one as a key of a table and one as its value.
 local core = require "twilio_sms.core"
