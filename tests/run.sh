@@ -140,6 +140,9 @@ while [ $# -gt 0 ]; do
         with_modules "$build/lua5.4" single "STOPs survive 200 kills of their receiver" \
             lua5.4 tests/integration/receiver_crash.lua 200
         tail -n 1 "$log"
+        with_modules "$build/lua5.4" single "bulk survives kills and interrupts" \
+            lua5.4 tests/integration/bulk_crash.lua 2000 5
+        tail -n 1 "$log"
         ;;
     limits)
         with_modules "$build/lua5.4" single "limits hold over nginx's workers, reloaded and killed" \
