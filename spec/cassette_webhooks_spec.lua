@@ -26,7 +26,8 @@ end
 -- A program that answers, and quotes.
 local function echo(event, reply)
     if event.body ~= "nothing" then
-        reply:message { body = "Dear Annegret & Bartholomew <3, you wrote: " .. event.body .. " from " .. event.from }
+        reply:message { body = "Dear Annegret & Bartholomew <3, you wrote: "
+            .. event.body .. " from " .. event.from }
     end
 end
 
