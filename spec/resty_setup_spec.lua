@@ -358,6 +358,14 @@ describe("resty.twilio_sms", function()
         assert.truthy(server:error_log():find("each of the 2 workers sends at the full rate", 1, true))
     end)
 
+    it("refuses to make a client for each request", function()
+        sim = simulator.start()
+        start { sim = sim, http = "lua_code_cache off;" }
+        assert.equal(500, (server:request("GET", "/send?to=%2B15558675310")))
+        assert.truthy(server:error_log():find("lua_code_cache is off: each request", 1, true))
+        assert.same({}, sim:truth())
+    end)
+
     it("works nowhere but in nginx", function()
         local ok, why = pcall(require, "resty.twilio_sms")
         assert.is_false(ok)

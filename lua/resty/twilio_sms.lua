@@ -18,6 +18,7 @@ local client = require "twilio_sms.client"
 local core = require "twilio_sms.core"
 local driver = require "resty.twilio_sms.driver"
 local options = require "twilio_sms.options"
+local process = require "ngx.process"
 local receiver = require "resty.twilio_sms.receiver"
 local settings = require "resty.twilio_sms.settings"
 local worker = require "resty.twilio_sms.worker"
@@ -29,7 +30,11 @@ local M = {}
 -- @tparam table opts those of `twilio_sms.new`; store, optout, track (functions, which each worker calls);
 -- webhook (options of `twilio_sms.webhook`), webhooks (more of them, by name); see docs/openresty.md
 function M.setup(opts)
-    if not worker.take(settings.check(opts, 2)) then
+    -- With lua_code_cache off the workers run init_by_lua again, without the environment that the master had:
+    -- a base_url of there would be forgotten, and what was meant for a simulator would go to Twilio.
+    if ngx.get_phase() == "init" and process.type() == "worker" then
+        error("lua_code_cache is off: each request would have a client and limits of its own; turn it on", 2)
+    elseif not worker.take(settings.check(opts, 2)) then
         error("what an earlier setup has said is in use: call setup once, in init_by_lua_block", 2)
     end
 end
