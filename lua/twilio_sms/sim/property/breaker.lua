@@ -20,6 +20,7 @@ end
 function M.new(book, report)
     local on = {}
     local regions = {}
+    local refused_by_check = setmetatable({}, { __mode = "k" }) -- calls that a check refused
 
     local function region_of(client)
         local region = regions[client.region] or { state = "closed", moved_ms = 0 }
@@ -66,10 +67,16 @@ function M.new(book, report)
         end
     end
 
+    function EVENTS.denied(_, call)
+        if call then
+            refused_by_check[call] = true
+        end
+    end
+
     -- An open breaker lets one through after its time, and a probe that is lost counts as failed after its
     -- lease: nobody is refused for longer than both when nothing has left in between.
     function EVENTS.done(event, call, client)
-        if event.error ~= REFUSED or event.attempt > 0 then
+        if event.error ~= REFUSED or event.attempt > 0 or call and refused_by_check[call] then
             return
         end
         local since_ms = event.at_ms - region_of(client).moved_ms
