@@ -79,12 +79,12 @@ return {
                 .. "            timeout_ms = timeout_ms,\n        }\n        self.transport:start(id, {\n",
         },
         {
-            "        if machine:finish(id, transfer) then\n",
+            "        if machine:finish(id, transfer, fault, message) then\n",
             "        local again = transfer.sent and transfer.fault == 'ConnectionFailed'\n"
                 .. "            and self.requests[id]\n        if again then\n"
                 .. "            self.requests[id] = nil\n"
                 .. "            transport:start(id, again)\n"
-                .. "        elseif machine:finish(id, transfer) then\n",
+                .. "        elseif machine:finish(id, transfer, fault, message) then\n",
         },
     },
     {
