@@ -264,6 +264,7 @@ build = {
         ["twilio_sms.cli.webhook"] = "lua/twilio_sms/cli/webhook.lua",
         ["twilio_sms.client"] = "lua/twilio_sms/client.lua",
         ["twilio_sms.content"] = "lua/twilio_sms/content.lua",
+        ["twilio_sms.copy"] = "lua/twilio_sms/copy.lua",
         ["twilio_sms.date"] = "lua/twilio_sms/date.lua",
         ["twilio_sms.drive"] = "lua/twilio_sms/drive.lua",
         ["twilio_sms.driver.curl"] = "lua/twilio_sms/driver/curl.lua",

@@ -1,24 +1,9 @@
 --- An HTTP client for the specs: the curl program, so that it is nobody's who is under test.
+local file = require "files"
+
+local quote, read, write = file.quote, file.read, file.write
+
 local M = {}
-
-local function quote(text)
-    return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
-
-local function read(path)
-    local file = io.open(path, "rb")
-    local text = file and file:read "*a"
-    if file then
-        file:close()
-    end
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "wb"))
-    assert(file:write(text))
-    assert(file:close())
-end
 
 local Request = {}
 Request.__index = Request

@@ -4,7 +4,10 @@
 --     local status, headers, body = server:request("GET", "/")
 --     server:stop()
 local core = require "twilio_sms.core"
+local files = require "files"
 local http_peer = require "http_peer"
+
+local quote, read, write = files.quote, files.read, files.write
 
 local M = {}
 
@@ -20,10 +23,6 @@ local OPTIONS = {
     configuration = true,
 }
 
-local function quote(text)
-    return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
-
 local function run(command, ...)
     local words = {}
     for i = 1, select("#", ...) do
@@ -33,21 +32,6 @@ local function run(command, ...)
     local text = pipe:read "*a"
     pipe:close()
     return (text:gsub("%s+$", ""))
-end
-
-local function read(path)
-    local file = io.open(path, "rb")
-    local text = file and file:read "*a"
-    if file then
-        file:close()
-    end
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "wb"))
-    assert(file:write(text))
-    assert(file:close())
 end
 
 --- Looks every few milliseconds whether something is so.

@@ -15,6 +15,7 @@ if not ngx or not ngx.get_phase then
 end
 
 local client = require "twilio_sms.client"
+local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local driver = require "resty.twilio_sms.driver"
 local options = require "twilio_sms.options"
@@ -58,10 +59,8 @@ function M.new(opts)
     if type(opts) ~= "table" then
         error("new{ account_sid=..., auth_token=... } takes a table, not " .. options.kind_of(opts), 2)
     end
-    local mine = { driver = driver.new() }
-    for name, value in pairs(opts) do
-        mine[name] = value
-    end
+    local mine = copy(opts)
+    mine.driver = mine.driver or driver.new()
     local one, err = client.new(mine)
     return one, err -- not a tail call, which would hide this function from the count of levels
 end

@@ -3,6 +3,7 @@
 -- Every function answers its value, or nil and an error (see `twilio_sms.error`); misuse raises. Called from
 -- the main program they wait; inside of `sms.loop.run` they let other coroutines go on meanwhile.
 local bulk = require "twilio_sms.bulk"
+local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local curl = require "twilio_sms.driver.curl"
 local drive = require "twilio_sms.drive"
@@ -51,15 +52,6 @@ local CALL_OPTIONS = { timeout_ms = "number" }
 local function check_options(opts)
     opts = options.check(opts, CALL_OPTIONS, 3)
     return opts -- not a tail call, which would hide this function from the count of levels
-end
-
-local function copy(t)
-    -- What most messages have stands here, so that the table has its size from the beginning.
-    local out = { to = nil, from = nil, body = nil, timeout_ms = nil }
-    for name, value in pairs(t) do
-        out[name] = value
-    end
-    return out
 end
 
 local function check_fields(fields, what)

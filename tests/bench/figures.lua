@@ -72,6 +72,37 @@ function M.goal(what, value, relation, limit)
     print(("  %-58s %6.3f  (%s %.2f) %s"):format(what, value, relation, limit, ok and "ok" or "MISSED"))
 end
 
+--- Reads a command line: BUILD, sections, and options with a number.
+-- @tparam string usage
+-- @tparam table sections the names of all; they are wanted when none is named
+-- @tparam table numbers the options by name, without "--", with their defaults
+-- @treturn string BUILD
+-- @treturn table the set of the sections that are wanted
+-- @treturn table the numbers
+function M.arguments(usage, sections, numbers)
+    local build, wanted, i = nil, {}, 1
+    while arg[i] do
+        local name = arg[i]:match "^%-%-(%l+)$"
+        if numbers[name] then
+            numbers[name] = assert(math.tointeger(arg[i + 1]), arg[i] .. " wants a number")
+            i = i + 1
+        elseif not build then
+            build = arg[i]
+        else
+            wanted[arg[i]] = true
+        end
+        i = i + 1
+    end
+    if not build then
+        io.stderr:write("usage: ", usage, "\n")
+        os.exit(2)
+    end
+    for _, name in ipairs(next(wanted) and {} or sections) do
+        wanted[name] = true
+    end
+    return build, wanted, numbers
+end
+
 --- Prints how it ended, and ends the program: with status 1 when a goal was missed.
 function M.finish()
     print(M.missed == 0 and "\nall goals are met" or ("\n%d goals are MISSED"):format(M.missed))

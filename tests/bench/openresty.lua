@@ -22,32 +22,9 @@ local ratio, title = figures.ratio, figures.title
 
 local SECTIONS = { "isolation", "cost", "limits", "webhooks", "growth" }
 
-local wanted, rounds, sends, build = {}, 3, 200000, nil
-do
-    local i = 1
-    while arg[i] do
-        if arg[i] == "--rounds" or arg[i] == "--sends" then
-            local value = assert(math.tointeger(arg[i + 1]), arg[i] .. " wants a number")
-            rounds = arg[i] == "--rounds" and value or rounds
-            sends = arg[i] == "--sends" and value or sends
-            i = i + 1
-        elseif not build then
-            build = arg[i]
-        else
-            wanted[arg[i]] = true
-        end
-        i = i + 1
-    end
-    if not build then
-        io.stderr:write("usage: openresty.lua BUILD [section ...] [--rounds N] [--sends N]\n")
-        os.exit(2)
-    end
-    if not next(wanted) then
-        for _, name in ipairs(SECTIONS) do
-            wanted[name] = true
-        end
-    end
-end
+local build, wanted, numbers = figures.arguments("openresty.lua BUILD [section ...] [--rounds N] [--sends N]",
+    SECTIONS, { rounds = 3, sends = 200000 })
+local rounds, sends = numbers.rounds, numbers.sends
 
 local load_pin, worker_pin = figures.pin(0), figures.pin(1)
 local ping_pin = load_pin .. (figures.succeeds("chrt -f 2 true") and "chrt -f 2 " or "")

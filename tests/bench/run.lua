@@ -26,32 +26,10 @@ local SECTIONS = {
     "send", "http2", "instructions", "latency", "connections", "start", "memory", "signatures", "listener",
 }
 
-local wanted, rounds, count, build = {}, 9, 20000, nil
-do
-    local i = 1
-    while arg[i] do
-        if arg[i] == "--rounds" or arg[i] == "--count" then
-            local value = assert(math.tointeger(arg[i + 1]), arg[i] .. " wants a number")
-            rounds = arg[i] == "--rounds" and value or rounds
-            count = arg[i] == "--count" and value or count
-            i = i + 1
-        elseif not build then
-            build = arg[i]
-        else
-            wanted[arg[i]] = true
-        end
-        i = i + 1
-    end
-    if not build then
-        io.stderr:write("usage: lua5.4 tests/bench/run.lua BUILD [section ...] [--rounds N] [--count N]\n")
-        os.exit(2)
-    end
-    if not next(wanted) then
-        for _, name in ipairs(SECTIONS) do
-            wanted[name] = true
-        end
-    end
-end
+local build, wanted, numbers = figures.arguments(
+    "lua5.4 tests/bench/run.lua BUILD [section ...] [--rounds N] [--count N]",
+    SECTIONS, { rounds = 9, count = 20000 })
+local rounds, count = numbers.rounds, numbers.count
 
 -- ---- Running programs
 

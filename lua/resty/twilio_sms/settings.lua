@@ -1,4 +1,5 @@
 --- Checks the options of `resty.twilio_sms.setup`, and sorts them by what they are for.
+local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local options = require "twilio_sms.options"
 local webhook_options = require "twilio_sms.webhook_options"
@@ -18,14 +19,6 @@ local MADE_BY_WORKERS = {
 local OWN = { store = true, optout = true, track = true, webhook = true, webhooks = true }
 -- What a webhook takes over, unless it has it itself.
 local INHERITED = { "account_sid", "auth_token", "shared" }
-
-local function copy(t)
-    local out = {}
-    for name, value in pairs(t) do
-        out[name] = value
-    end
-    return out
-end
 
 local function check_made(opts, allowed, level)
     for name, example in pairs(MADE_BY_WORKERS) do

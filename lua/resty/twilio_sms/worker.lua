@@ -2,6 +2,7 @@
 --
 -- Nothing that was opened before nginx has made its workers may be used in one: a file, a socket, a region.
 local client = require "twilio_sms.client"
+local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local driver = require "resty.twilio_sms.driver"
 local optout = require "twilio_sms.optout"
@@ -16,14 +17,6 @@ local given, made
 
 local function invalid(why)
     return nil, core.error("InvalidOption", why)
-end
-
-local function copy(t)
-    local out = {}
-    for name, value in pairs(t) do
-        out[name] = value
-    end
-    return out
 end
 
 --- Takes settings, unless something was made of others already. Answers whether it has.

@@ -13,20 +13,7 @@ local M = {
 }
 
 function M.run(given)
-    local ok, err = message.check_sid(given.sid)
-    local client, found
-    if ok then
-        client, err = account.client(given)
-    end
-    if client then
-        found, err = client:get(given.sid)
-        client:close()
-    end
-    if not found then
-        return nil, err
-    end
-    output.new(given):object(found, message.FIELDS)
-    return 0
+    return message.perform(given, function(client, sid) return client:get(sid) end)
 end
 
 return definition.command(M)

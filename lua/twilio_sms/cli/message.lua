@@ -1,5 +1,7 @@
---- What people see of a message, and what its end means for the exit status.
+--- What commands about one message share: its SID, what people see of it, what its end means for the status.
+local account = require "twilio_sms.cli.account"
 local failure = require "twilio_sms.cli.failure"
+local output = require "twilio_sms.cli.output"
 
 local M = {
     --- One message.
@@ -36,6 +38,27 @@ function M.check_sid(sid)
         return true
     end
     return nil, failure.usage("'%s' is no SID of a message: SM or MM and 32 hex digits", sid)
+end
+
+--- Does something with the message of the command line, and shows what it is then.
+-- @tparam table given what stands on the command line
+-- @tparam function act gets a client and the SID, and answers the message, or nil and an error
+-- @treturn number|nil the exit status, or nil and a failure
+function M.perform(given, act)
+    local ok, err = M.check_sid(given.sid)
+    local client, found
+    if ok then
+        client, err = account.client(given)
+    end
+    if client then
+        found, err = act(client, given.sid)
+        client:close()
+    end
+    if not found then
+        return nil, err
+    end
+    output.new(given):object(found, M.FIELDS)
+    return 0
 end
 
 return M

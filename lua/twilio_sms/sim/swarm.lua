@@ -1,5 +1,6 @@
 --- Runs the hour of a plan (`twilio_sms.sim.swarm.plan`) in a world, under the eyes of all properties.
 local carrier = require "twilio_sms.sim.carrier"
+local copy = require "twilio_sms.copy"
 local loop = require "twilio_sms.loop"
 local properties = require "twilio_sms.sim.properties"
 local swarm_plan = require "twilio_sms.sim.swarm.plan"
@@ -13,14 +14,6 @@ local class = { __index = Run, __name = "twilio_sms.sim.swarm" }
 
 local TOKEN = "0123456789abcdef0123456789abcdef"
 local DEFER_MS = 5000
-
-local function copy(t)
-    local out = {}
-    for name, value in pairs(t) do
-        out[name] = value
-    end
-    return out
-end
 
 -- ---- Sending -------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 -- handlers and the functions of `spawn`, `at` and `every`, are coroutines: waiting there lets the others go
 -- on.
 local client = require "twilio_sms.client"
+local copy = require "twilio_sms.copy"
 local loop = require "twilio_sms.loop"
 local options = require "twilio_sms.options"
 local webhook_url = require "twilio_sms.sim.webhook_url"
@@ -101,14 +102,6 @@ end
 -- ---- Clients -------------------------------------------------------------------------------------
 
 local OWN = { "account_sid", "auth_token", "api_key", "api_secret", "base_url", "driver", "region", "edge" }
-
-local function copy(t)
-    local out = {}
-    for name, value in pairs(t) do
-        out[name] = value
-    end
-    return out
-end
 
 -- The first name that nobody has, and its number; each number is above the one that is given.
 local function free_name(self, stem, number)
