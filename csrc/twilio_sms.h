@@ -383,9 +383,11 @@ typedef struct tsms_request {
     tsms_str date_sent; /* "YYYY-MM-DD", GMT */
     tsms_str date_sent_before;
     tsms_str date_sent_after;
-    int page_size;      /* LIST, MEDIA_LIST: 1 to 1000, 0 for the server's default of 50 */
-    bool confirmed;     /* FEEDBACK */
-    int64_t timeout_ms; /* for all of it: queueing, attempts, pauses; 0 for the client's */
+    int page_size;        /* LIST, MEDIA_LIST: 1 to 1000, 0 for the server's default of 50 */
+    bool confirmed;       /* FEEDBACK */
+    int64_t timeout_ms;   /* for all of it: queueing, attempts, pauses; 0 for the client's */
+    tsms_str traceparent; /* W3C Trace Context: the span that this is part of; a malformed one
+                             counts as none */
 } tsms_request;
 
 #define TSMS_REQUEST_INIT                                                                          \
@@ -525,6 +527,7 @@ typedef struct tsms_event {
     char from[24];
     char sid[40];
     char text[40];
+    char request_id[40]; /* RESPONSE, DONE with an error: the server's name for the request */
 } tsms_event;
 
 /* "attempt". */
@@ -550,7 +553,9 @@ TSMS_API bool tsms_client_event(tsms_client *client, tsms_event *out);
     X(breaker_opened, "times the breaker opened")                                                  \
     X(breaker_refused, "calls that the open breaker refused")                                      \
     X(resends_prevented, "times libcurl was kept from sending a request again by itself")          \
-    X(events_dropped, "events overwritten before anybody pulled them")
+    X(events_dropped, "events overwritten before anybody pulled them")                             \
+    X(log_dropped, "log lines that found no room")                                                 \
+    X(export_dropped, "spans that were not exported")
 
 typedef struct tsms_stats {
 #define X(name, text) uint64_t name;
@@ -572,7 +577,7 @@ typedef enum tsms_metrics_format {
 } tsms_metrics_format;
 
 /* All metrics of docs/metrics.md as text, over all processes that share the region. No label holds
- * a recipient's number. Absent without memory; lives until the next call of this on the client. */
+ * a recipient's whole number. Absent without memory; lives until the next call of this on it. */
 TSMS_API tsms_str tsms_client_metrics(tsms_client *client, tsms_metrics_format format);
 
 /* ---- Signatures --------------------------------------------------------------------------- */
@@ -752,7 +757,9 @@ typedef struct tsms_webhook_info {
     tsms_str callback_ref;      /* STATUS: the reference of the message, checked */
     tsms_str idempotency_token; /* the header; not covered by the signature */
     tsms_str signature;
-    tsms_str json; /* the body, when it is no form */
+    tsms_str json;        /* the body, when it is no form */
+    tsms_str traceparent; /* STATUS: the span that sent the message, when its reference names one */
+    int64_t received_ms;  /* when it was read: Unix time in milliseconds */
 } tsms_webhook_info;
 
 /* Fills in what it says. */
@@ -808,15 +815,133 @@ typedef enum tsms_webhook_verdict {
 
 /* "bad_signature"; "" for what is none. */
 TSMS_API const char *tsms_webhook_verdict_name(tsms_webhook_verdict verdict);
-/* Counts a genuine request in the metrics, once, when what became of it is known. */
+/* Counts a genuine request in the metrics, logs and traces it, once, when what became of it is
+ * known. wall_ms is that moment. */
 TSMS_API void tsms_webhook_count(tsms_webhook *webhook, const tsms_webhook_event *event,
-                                 tsms_webhook_verdict verdict);
-/* Counts the last request that tsms_webhook_read refused, with the error that it gave. Not to be
- * called when the request is read again, with more tokens. */
-TSMS_API void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err);
+                                 tsms_webhook_verdict verdict, int64_t wall_ms);
+/* The same for the last request that tsms_webhook_read refused, with the error that it gave. Not to
+ * be called when the request is read again, with more tokens. */
+TSMS_API void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err,
+                                         int64_t wall_ms);
 /* As tsms_client_metrics: the same text, where the webhook and the clients of its account have the
  * same `shared`. */
 TSMS_API tsms_str tsms_webhook_metrics(tsms_webhook *webhook, tsms_metrics_format format);
+
+/* ---- Logs --------------------------------------------------------------------------------- */
+
+/* X(id, name), the worst first */
+#define TSMS_LOG_LEVELS(X)                                                                         \
+    X(ERROR, "error") /* a send failed; somebody is not authenticated */                           \
+    X(WARN, "warn")   /* rate limits, retries, opt-outs */                                         \
+    X(INFO, "info")   /* sent, received, status */                                                 \
+    X(DEBUG, "debug") /* requests and answers */                                                   \
+    X(TRACE, "trace") /* the same with what they hold, texts and numbers made unreadable */
+
+typedef enum tsms_log_level {
+#define X(id, name) TSMS_LOG_##id,
+    TSMS_LOG_LEVELS(X)
+#undef X
+} tsms_log_level;
+
+/* "warn"; "" for what is none. */
+TSMS_API const char *tsms_log_level_name(tsms_log_level level);
+/* False when there is no such level. */
+TSMS_API bool tsms_log_level_from(tsms_str name, tsms_log_level *out);
+
+typedef enum tsms_log_format {
+    TSMS_LOG_LOGFMT,
+    TSMS_LOG_JSON, /* one object a line */
+} tsms_log_format;
+
+/* How a log is written. Start from TSMS_LOG_OPTIONS_INIT. */
+typedef struct tsms_log_options {
+    size_t size;
+    tsms_log_level level; /* and all that is worse */
+    tsms_log_format format;
+    tsms_str pseudonym_key; /* present: numbers are shown as h:<16 hex digits>, an HMAC-SHA256 with
+                               this key, the same for the same number, instead of masked */
+    bool bodies;            /* texts of messages are shown */
+    int per_second;         /* lines of one event in a second; more are left out and counted in its
+                               next line as suppressed=; 0 for no limit */
+    size_t buffer_size;     /* bytes of lines that wait to be pulled; what finds no room is dropped
+                               and counted */
+} tsms_log_options;
+
+#define TSMS_LOG_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        .size = sizeof(tsms_log_options), .level = TSMS_LOG_INFO, .per_second = 100,               \
+        .buffer_size = 262144                                                                      \
+    }
+
+/* Lines about what clients and webhooks do, waiting to be pulled. It belongs to the thread of those
+ * that write to it. A line is UTF-8 of at most 8192 bytes without a newline; names and events
+ * are those of docs/logs.md. */
+typedef struct tsms_log tsms_log;
+
+/* mem NULL means malloc. The key is copied, and wiped with the log. */
+TSMS_API tsms_status tsms_log_new(const tsms_mem *mem, const tsms_log_options *options,
+                                  tsms_log **out, tsms_error *err);
+/* Clients and webhooks that write to it keep it alive. NULL is allowed. */
+TSMS_API void tsms_log_free(tsms_log *log);
+/* From now on the client, or the webhook, writes to this log; NULL for none. */
+TSMS_API void tsms_client_set_log(tsms_client *client, tsms_log *log);
+TSMS_API void tsms_webhook_set_log(tsms_webhook *webhook, tsms_log *log);
+/* Takes the oldest line, without a newline; false when there is none. It lives until the next call
+ * about this log. */
+TSMS_API bool tsms_log_take(tsms_log *log, tsms_log_level *level, tsms_str *line);
+/* Gives all lines, the oldest first, to a function of yours, which must not call anything about
+ * this log. */
+typedef void (*tsms_log_sink)(void *context, tsms_log_level level, tsms_str line);
+TSMS_API void tsms_log_pull(tsms_log *log, tsms_log_sink sink, void *context);
+/* Writes lines, each with a newline, to a descriptor for as long as it takes them without waiting;
+ * the rest stays. False when it takes no more, ever: errno says why, and the line under way is
+ * lost. */
+TSMS_API bool tsms_log_write(tsms_log *log, int fd);
+/* Adds a line of your own: names of events and fields are 1 to 32 of a-z, 0-9 and _, others are
+ * left out; numbers in the fields to, from and number are made unreadable as everywhere. */
+TSMS_API void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event,
+                           const tsms_param *fields, size_t field_count, int64_t wall_ms);
+
+/* ---- Traces ------------------------------------------------------------------------------- */
+
+/* How spans are made. Start from TSMS_TRACE_OPTIONS_INIT. */
+typedef struct tsms_trace_options {
+    size_t size;
+    tsms_str service_name;      /* default: "twilio-sms" */
+    const tsms_param *resource; /* more attributes of the resource */
+    size_t resource_count;
+    double sample; /* 0 to 1: the share of traces that are kept, of those that begin here; where
+                      there is a traceparent, its flag decides */
+    size_t buffer_size; /* bytes of spans that wait to be exported; what finds no room is dropped
+                           and counted */
+    uint64_t seed;      /* of the ids; 0 takes one from the system */
+} tsms_trace_options;
+
+#define TSMS_TRACE_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        .size = sizeof(tsms_trace_options), .sample = 1, .buffer_size = 1048576                    \
+    }
+
+/* Spans of what clients and webhooks do, waiting to be exported. It belongs to the thread of those
+ * that write to it. Numbers are masked; there are no texts. */
+typedef struct tsms_trace tsms_trace;
+
+/* mem NULL means malloc. */
+TSMS_API tsms_status tsms_trace_new(const tsms_mem *mem, const tsms_trace_options *options,
+                                    tsms_trace **out, tsms_error *err);
+/* Clients and webhooks that write to it keep it alive. NULL is allowed. */
+TSMS_API void tsms_trace_free(tsms_trace *trace);
+/* From now on the client, or the webhook, writes to this trace; NULL for none. */
+TSMS_API void tsms_client_set_trace(tsms_client *client, tsms_trace *trace);
+TSMS_API void tsms_webhook_set_trace(tsms_webhook *webhook, tsms_trace *trace);
+/* How many spans wait. */
+TSMS_API size_t tsms_trace_pending(const tsms_trace *trace);
+/* Takes the oldest spans, at most so many, as the body of an OTLP/HTTP request with JSON encoding
+ * (POST /v1/traces, Content-Type application/json); *span_count says how many. Absent when there
+ * are none, or no memory: then they stay. The text lives until the next call about this trace. */
+TSMS_API tsms_str tsms_trace_take(tsms_trace *trace, size_t most, size_t *span_count);
+/* Says that so many spans that were taken could not be exported. */
+TSMS_API void tsms_trace_dropped(tsms_trace *trace, size_t span_count);
 
 /* ---- Replies ------------------------------------------------------------------------------ */
 

@@ -7,6 +7,7 @@
 #define OTHER_ACCOUNT "ACffffffffffffffffffffffffffffffff"
 #define KEY "0123456789abcdef"
 #define MAC "de22e49d9db02b26aed2f2c201232891"
+#define SPAN "0af7651916cd43dd8448eb211c80319cb7ad6b7169203331"
 #define REF "order-17.1700604800." MAC
 
 enum { EXPIRES_S = 1700604800 };
@@ -33,12 +34,21 @@ static int teardown(void **state)
 static void add(const char *to, const char *id)
 {
     tsms__buf_clear(&url);
-    tsms__ref_add(&url, key, tsms_str_from(to), TSMS__STR(ACCOUNT), tsms_str_from(id), EXPIRES_S);
+    tsms__ref ref = {.id = tsms_str_from(id), .expires_s = EXPIRES_S};
+    tsms__ref_add(&url, key, tsms_str_from(to), TSMS__STR(ACCOUNT), &ref);
 }
 
-static tsms__ref_verdict look(const char *at, tsms_str *id)
+static void add_with_span(const char *to, const char *id)
 {
-    return tsms__ref_check(key, tsms_str_from(at), TSMS__STR(ACCOUNT), EXPIRES_S, id);
+    tsms__ref ref = {.id = tsms_str_from(id), .expires_s = EXPIRES_S, .span = TSMS__STR(SPAN)};
+    tsms__buf_clear(&url);
+    tsms__ref_add(&url, key, tsms_str_from(to), TSMS__STR(ACCOUNT), &ref);
+    assert_non_null(tsms__buf_z(&url));
+}
+
+static tsms__ref_verdict look(const char *at, tsms__ref *ref)
+{
+    return tsms__ref_check(key, tsms_str_from(at), TSMS__STR(ACCOUNT), EXPIRES_S, ref);
 }
 
 static void test_ids(void **state)
@@ -80,16 +90,16 @@ static void test_where_the_reference_goes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         add(cases[i][0], "order-17");
         assert_str_is(tsms__buf_str(&url), cases[i][1]);
-        tsms_str id;
-        assert_int_equal(look(cases[i][1], &id), TSMS__REF_GOOD);
-        assert_str_is(id, "order-17");
+        tsms__ref ref;
+        assert_int_equal(look(cases[i][1], &ref), TSMS__REF_GOOD);
+        assert_str_is(ref.id, "order-17");
     }
 }
 
 static void test_it_expires(void **state)
 {
     tsms_str at = TSMS__STR("https://example.com/?ref=" REF);
-    tsms_str id = {NULL, 0};
+    tsms__ref ref = {.expires_s = 0};
     static const struct {
         int64_t now_s;
         tsms__ref_verdict verdict;
@@ -99,9 +109,9 @@ static void test_it_expires(void **state)
         {INT64_MAX, TSMS__REF_EXPIRED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(tsms__ref_check(key, at, TSMS__STR(ACCOUNT), cases[i].now_s, &id),
+        assert_int_equal(tsms__ref_check(key, at, TSMS__STR(ACCOUNT), cases[i].now_s, &ref),
                          cases[i].verdict);
-        assert_str_is(id, "order-17");
+        assert_str_is(ref.id, "order-17");
     }
 }
 
@@ -137,52 +147,71 @@ static void test_what_is_no_reference(void **state)
         "https://example.com/?ref=order-18.1700604800." MAC,
         "https://example.com/?ref=order-1.71700604800." MAC};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
-        tsms_str id;
-        assert_int_equal(look(none[i], &id), TSMS__REF_NONE);
+        tsms__ref ref;
+        assert_int_equal(look(none[i], &ref), TSMS__REF_NONE);
     }
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
-        tsms_str id;
-        assert_int_equal(look(forged[i], &id), TSMS__REF_FORGED);
+        tsms__ref ref;
+        assert_int_equal(look(forged[i], &ref), TSMS__REF_FORGED);
     }
 }
 
 static void test_another_account_or_key(void **state)
 {
     tsms_str at = TSMS__STR("https://example.com/?ref=" REF);
-    tsms_str id;
-    assert_int_equal(tsms__ref_check(key, at, TSMS__STR(OTHER_ACCOUNT), 0, &id), TSMS__REF_FORGED);
+    tsms__ref ref;
+    assert_int_equal(tsms__ref_check(key, at, TSMS__STR(OTHER_ACCOUNT), 0, &ref), TSMS__REF_FORGED);
     assert_int_equal(tsms__ref_check(key,
                                      TSMS__STR("https://example.com/?ref=order-17.1700604800."
                                                "4ff9313b025e9cf6c07ae79558ea8417"),
-                                     TSMS__STR(OTHER_ACCOUNT), 0, &id),
+                                     TSMS__STR(OTHER_ACCOUNT), 0, &ref),
                      TSMS__REF_GOOD);
     tsms__hmac *other = tsms__hmac_new(&tm.mem, TSMS__SHA256, TSMS__STR("0123456789abcdeg"));
-    assert_int_equal(tsms__ref_check(other, at, TSMS__STR(ACCOUNT), 0, &id), TSMS__REF_FORGED);
+    assert_int_equal(tsms__ref_check(other, at, TSMS__STR(ACCOUNT), 0, &ref), TSMS__REF_FORGED);
     tsms__hmac_free(other);
 }
 
 /* One changed, lost or added byte anywhere in the reference is noticed. */
-static void test_every_changed_byte(void **state)
+static void check_every_changed_byte(void)
 {
-    add("https://example.com/?ref=", "abc");
     size_t from = strlen("https://example.com/?ref=&ref=");
     char *bytes = url.ptr;
     for (size_t i = from; i < url.len; i++) {
         for (int value = 0; value < 256; value++) {
             char before = bytes[i];
             bytes[i] = (char)value;
-            tsms_str id;
+            tsms__ref ref;
             tsms__ref_verdict verdict =
-                tsms__ref_check(key, tsms__buf_str(&url), TSMS__STR(ACCOUNT), 0, &id);
+                tsms__ref_check(key, tsms__buf_str(&url), TSMS__STR(ACCOUNT), 0, &ref);
             assert_int_equal(verdict, bytes[i] == before ? TSMS__REF_GOOD : TSMS__REF_FORGED);
             bytes[i] = before;
         }
     }
     for (size_t len = from; len < url.len; len++) {
-        tsms_str id;
-        assert_int_equal(tsms__ref_check(key, (tsms_str){bytes, len}, TSMS__STR(ACCOUNT), 0, &id),
+        tsms__ref ref;
+        assert_int_equal(tsms__ref_check(key, (tsms_str){bytes, len}, TSMS__STR(ACCOUNT), 0, &ref),
                          TSMS__REF_FORGED);
     }
+}
+
+static void test_every_changed_byte(void **state)
+{
+    add("https://example.com/?ref=", "abc");
+    check_every_changed_byte();
+    add_with_span("https://example.com/?ref=", "abc");
+    check_every_changed_byte();
+}
+
+static void test_span(void **state)
+{
+    tsms__ref ref;
+    add_with_span("https://example.com/?a=1", "order-17");
+    assert_int_equal(look(url.ptr, &ref), TSMS__REF_GOOD);
+    assert_str_is(ref.id, "order-17");
+    assert_str_is(ref.span, SPAN);
+    char traceparent[TSMS__TRACEPARENT_SIZE];
+    tsms__ref_traceparent(ref.span, traceparent);
+    assert_string_equal(traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 }
 
 static void test_without_memory(void **state)
@@ -192,8 +221,8 @@ static void test_without_memory(void **state)
         test_mem_init(&failing, n);
         tsms_buf out;
         tsms__buf_init(&out, &failing.mem);
-        tsms__ref_add(&out, key, TSMS__STR("https://example.com/#rc=1"), TSMS__STR(ACCOUNT),
-                      TSMS__STR("abc"), EXPIRES_S);
+        tsms__ref ref = {.id = TSMS__STR("abc"), .expires_s = EXPIRES_S, .span = TSMS__STR(SPAN)};
+        tsms__ref_add(&out, key, TSMS__STR("https://example.com/#rc=1"), TSMS__STR(ACCOUNT), &ref);
         assert_int_equal(out.failed, failing.failed);
         tsms__buf_free(&out);
         assert_int_equal(failing.live, 0);
@@ -213,6 +242,7 @@ int main(void)
         TEST(test_what_is_no_reference),
         TEST(test_another_account_or_key),
         TEST(test_every_changed_byte),
+        TEST(test_span),
         TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

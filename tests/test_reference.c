@@ -87,12 +87,12 @@ static tsms_result *take(virtual_driver *d)
 static void assert_good(const char *url, tsms_str ref, int64_t expires_s)
 {
     tsms__hmac *key = tsms__hmac_new(&tsms__mem_libc, TSMS__SHA256, TSMS__STR("0123456789abcdef"));
-    tsms_str id;
+    tsms__ref read;
     tsms_str account = TSMS__STR(VIRTUAL_ACCOUNT);
-    assert_int_equal(tsms__ref_check(key, tsms_str_from(url), account, expires_s, &id),
+    assert_int_equal(tsms__ref_check(key, tsms_str_from(url), account, expires_s, &read),
                      TSMS__REF_GOOD);
-    assert_true(tsms__str_eq(id, ref));
-    assert_int_equal(tsms__ref_check(key, tsms_str_from(url), account, expires_s + 1, &id),
+    assert_true(tsms__str_eq(read.id, ref));
+    assert_int_equal(tsms__ref_check(key, tsms_str_from(url), account, expires_s + 1, &read),
                      TSMS__REF_EXPIRED);
     tsms__hmac_free(key);
 }

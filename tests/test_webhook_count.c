@@ -18,7 +18,7 @@ static void count(tsms_webhook *webhook, const char *form, tsms_webhook_verdict 
     tsms_webhook_info info;
     post(&s, URL, form);
     tsms_webhook_event *event = take(webhook, &s, &info);
-    tsms_webhook_count(webhook, event, verdict);
+    tsms_webhook_count(webhook, event, verdict, WALL_MS);
     tsms_webhook_event_free(event);
 }
 
@@ -51,7 +51,7 @@ static void count_refused(tsms_webhook *webhook, const sent *s)
     tsms_webhook_event *event = NULL;
     tsms_error err;
     assert_int_equal(tsms_webhook_read(webhook, &s->request, WALL_MS, &event, &err), TSMS_ERROR);
-    tsms_webhook_count_refused(webhook, &err);
+    tsms_webhook_count_refused(webhook, &err, WALL_MS);
 }
 
 /* What a refused request says about itself is not believed. */
@@ -88,7 +88,8 @@ static void test_refused_requests(void **state)
 static void test_our_own_failures(void **state)
 {
     tsms_webhook *webhook = open_basic();
-    tsms_webhook_count_refused(webhook, &(tsms_error){.kind = TSMS_KIND_TEMPORARILY_UNAVAILABLE});
+    tsms_webhook_count_refused(webhook, &(tsms_error){.kind = TSMS_KIND_TEMPORARILY_UNAVAILABLE},
+                               WALL_MS);
     assert_metric(metrics(webhook), "twilio_callbacks_total{status=\"none\",verdict=\"failed\"}",
                   "1");
     tsms_webhook_free(webhook);

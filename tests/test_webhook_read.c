@@ -460,14 +460,17 @@ static void takes_both_tokens_of_a_rotation(void **state)
 
 /* ---- References ---------------------------------------------------------------------------- */
 
+#define SPAN "0af7651916cd43dd8448eb211c80319cb7ad6b7169203331"
+
 /* URL with a reference for the message of ACCOUNT, good until a second before or after WALL_MS. */
 static void url_with_ref(const char *key, int64_t after_s, char out[512])
 {
     tsms__hmac *hmac = tsms__hmac_new(&tsms__mem_libc, TSMS__SHA256, tsms_str_from(key));
     tsms_buf url;
     tsms__buf_init(&url, &tsms__mem_libc);
-    tsms__ref_add(&url, hmac, TSMS__STR(URL "?a=1"), tsms_str_from(ACCOUNT), TSMS__STR("order-7"),
-                  WALL_MS / 1000 + after_s);
+    tsms__ref ref = {
+        .id = TSMS__STR("order-7"), .expires_s = WALL_MS / 1000 + after_s, .span = TSMS__STR(SPAN)};
+    tsms__ref_add(&url, hmac, TSMS__STR(URL "?a=1"), tsms_str_from(ACCOUNT), &ref);
     snprintf(out, 512, "%s", tsms__buf_z(&url));
     tsms__buf_free(&url);
     tsms__hmac_free(hmac);

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "../call/metrics_text.h"
 #include "../call/replay.h"
 #include "../call/webhook.h"
 #include "lua_error.h"
@@ -411,7 +410,20 @@ static tsms_str field_text(lua_State *L, int arg, const char *name)
     return text;
 }
 
-/* webhook:count("ok" | "replay" | "redirected" | "failed", event): an event of webhook:read. */
+static int64_t field_int(lua_State *L, int arg, const char *name)
+{
+    lua_getfield(L, arg, name);
+    lua_Number value = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+    return value >= 0 && value <= (lua_Number)(INT64_C(1) << 53) ? (int64_t)value : 0;
+}
+
+static int64_t check_time(lua_State *L, int arg)
+{
+    return tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
+}
+
+/* webhook:count("ok" | "replay" | "redirected" | "failed", event, now_ms): an event of
+ * webhook:read. */
 static int webhook_count(lua_State *L)
 {
     static const char *const verdicts[] = {[TSMS_VERDICT_OK] = "ok",
@@ -422,25 +434,40 @@ static int webhook_count(lua_State *L)
     (void)check_handle(L);
     tsms_webhook_verdict verdict = (tsms_webhook_verdict)luaL_checkoption(L, 2, NULL, verdicts);
     luaL_checktype(L, 3, LUA_TTABLE);
-    lua_settop(L, 3);
+    int64_t now_ms = check_time(L, 4);
+    lua_settop(L, 4);
     tsms_str type = field_text(L, 3, "type");
     tsms_webhook_info info = {.to = field_text(L, 3, "to"),
-                              .status_id = tsms_message_status_from(field_text(L, 3, "status"))};
+                              .from = field_text(L, 3, "from"),
+                              .body = field_text(L, 3, "body"),
+                              .message_sid = field_text(L, 3, "message_sid"),
+                              .messaging_service_sid = field_text(L, 3, "messaging_service_sid"),
+                              .status = field_text(L, 3, "status"),
+                              .status_id = tsms_message_status_from(field_text(L, 3, "status")),
+                              .error_code = (int)(field_int(L, 3, "error_code") % INT32_MAX),
+                              .num_media = (int)(field_int(L, 3, "num_media") % INT32_MAX),
+                              .num_segments = (int)(field_int(L, 3, "num_segments") % INT32_MAX),
+                              .callback_ref = field_text(L, 3, "callback_ref"),
+                              .traceparent = field_text(L, 3, "traceparent"),
+                              .received_ms = field_int(L, 3, "received_ms")};
     info.type = tsms__str_eq_z(type, "inbound")  ? TSMS_WEBHOOK_INBOUND
                 : tsms__str_eq_z(type, "status") ? TSMS_WEBHOOK_STATUS
                                                  : TSMS_WEBHOOK_UNKNOWN;
-    tsms__webhook_count(check_webhook(L), &info, verdict);
+    tsms__webhook_count(check_webhook(L), &info, verdict, now_ms);
     return 0;
 }
 
-/* webhook:count_refused(err): the error of webhook:read. */
+/* webhook:count_refused(err, now_ms): the error of webhook:read. */
 static int webhook_count_refused(lua_State *L)
 {
     (void)check_handle(L);
     luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    tsms_error err = {.kind = tsms_kind_from_name(field_text(L, 2, "kind"))};
-    tsms_webhook_count_refused(check_webhook(L), &err);
+    int64_t now_ms = check_time(L, 3);
+    lua_settop(L, 3);
+    tsms_error err = {.kind = tsms_kind_from_name(field_text(L, 2, "kind")),
+                      .http_status = (int)(field_int(L, 2, "http_status") % 1000)};
+    tsms__error_text(err.message, sizeof err.message, field_text(L, 2, "message"));
+    tsms_webhook_count_refused(check_webhook(L), &err, now_ms);
     return 0;
 }
 
@@ -450,7 +477,7 @@ static int webhook_metrics(lua_State *L)
     (void)check_handle(L);
     tsms_metrics_format format = tsms__lua_check_format(L, 2);
     tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
-    tsms__metrics_text(check_webhook(L)->region, format, &scratch->text);
+    tsms__webhook_metrics(check_webhook(L), format, &scratch->text);
     return tsms__lua_push_metrics(L, scratch);
 }
 

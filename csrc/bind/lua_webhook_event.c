@@ -135,7 +135,7 @@ static void set_str(lua_State *L, const char *name, tsms_str text)
     }
 }
 
-static void set_int(lua_State *L, const char *name, int value)
+static void set_int(lua_State *L, const char *name, int64_t value)
 {
     tsms__lua_push_int(L, value);
     lua_setfield(L, -2, name);
@@ -210,6 +210,8 @@ void tsms__lua_push_webhook_event(lua_State *L, const tsms_webhook_event *event)
     set_code(L, "fallback_error_code", info.fallback_error_code);
     set_str(L, "fallback_error_url", info.fallback_error_url);
     set_str(L, "callback_ref", info.callback_ref);
+    set_str(L, "traceparent", info.traceparent);
+    set_int(L, "received_ms", info.received_ms);
     set_str(L, "idempotency_token", info.idempotency_token);
     set_str(L, "signature", info.signature);
     set_str(L, "json", info.json);

@@ -18,6 +18,17 @@ typedef struct tsms__now {
     int64_t wall_ms; /* Unix time */
 } tsms__now;
 
+/* The ids of a call in a trace (W3C Trace Context), and where its spans stand. */
+typedef struct tsms__span {
+    bool kept; /* false: nothing below counts */
+    bool has_parent;
+    unsigned char trace_id[16];
+    unsigned char parent_id[8];
+    unsigned char id[8];
+    unsigned char child_id[8]; /* of the request under way */
+    int64_t start_ms;          /* Unix time */
+} tsms__span;
+
 /* What a call needs next. */
 typedef enum tsms__phase {
     TSMS__PHASE_FREE,  /* nothing: it is not in use */
@@ -82,6 +93,7 @@ typedef struct tsms__call {
     int64_t held_ms;
     tsms__permit permit;
     int64_t wire_ms; /* when the request under way left */
+    tsms__span span;
 } tsms__call;
 
 /* What the machine may look at when it decides. */

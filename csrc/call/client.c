@@ -4,10 +4,12 @@
 #include "../wire/message.h"
 #include "../wire/phone.h"
 #include "dispatch.h"
+#include "log.h"
 #include "measure.h"
 #include "permit.h"
 #include "reference.h"
 #include "report.h"
+#include "trace.h"
 
 enum {
     SLOT_BITS = 20, /* of a call id: its slot; the rest counts uses, so that old ids find nothing */
@@ -156,6 +158,9 @@ void tsms__client_free(tsms_client *client)
     tsms__timers_free(&client->timers);
     tsms__queue_free(client->queue);
     tsms__events_free(client->events);
+    tsms__measure_dropped(client->region, client->log, client->trace);
+    tsms_log_free(client->log);
+    tsms_trace_free(client->trace);
     tsms__free(&client->mem, client->claims);
     tsms__tap_set(&client->tap, false);
     tsms__buf_free(&client->origin);
@@ -230,8 +235,8 @@ static void fill_defaults(const tsms_config *config, tsms_message_options *messa
 }
 
 /* The request has been checked. */
-static tsms_status submit(tsms_client *client, const tsms_request *request, tsms__now now,
-                          uint64_t *call_id, tsms_error *err)
+static tsms_status submit(tsms_client *client, const tsms_request *request, const tsms__span *span,
+                          tsms__now now, uint64_t *call_id, tsms_error *err)
 {
     size_t waiting = tsms__client_waiting(client);
     if (waiting >= (size_t)client->config->rate.max_queue ||
@@ -250,6 +255,7 @@ static tsms_status submit(tsms_client *client, const tsms_request *request, tsms
         tsms__list_push(&client->free, call);
         return status;
     }
+    call->span = *span;
     tsms__count(client, TSMS__COUNT_submitted);
     *call_id = id;
     tsms__dispatch_put(client, call, now);
@@ -265,6 +271,7 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
     tsms_error ignored;
     err = err != NULL ? err : &ignored;
     tsms__error_clear(err);
+    tsms__span span = {.kept = false};
     tsms_status status = tsms__request_read(given, &request, err);
     if (status == TSMS_OK && request.operation == TSMS_OP_SEND && request.message != NULL) {
         status = tsms__message_read(request.message, &message, err);
@@ -277,17 +284,36 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
         status = tsms__request_check(&request, tsms_str_from(client->config->account_sid),
                                      now.wall_ms / 1000, err);
     }
+    if (status == TSMS_OK && client->trace != NULL) {
+        span = tsms__trace_begin(client->trace, request.traceparent, now);
+    }
     if (status == TSMS_OK && request.message == &message) {
-        status = tsms__reference_add(client, &message, now, own_ref, err);
+        status = tsms__reference_add(client, &message, &span, now, own_ref, err);
     }
     if (status == TSMS_OK) {
-        status = submit(client, &request, now, call_id, err);
+        status = submit(client, &request, &span, now, call_id, err);
     }
     if (status != TSMS_OK) {
         err->outcome = TSMS_OUTCOME_NOT_SENT;
         tsms__measure_refused(client, err->kind);
     }
     return status;
+}
+
+void tsms_client_set_log(tsms_client *client, tsms_log *log)
+{
+    tsms_log *before = client->log;
+    tsms__measure_dropped(client->region, before, NULL);
+    client->log = log != NULL ? tsms__log_keep(log) : NULL;
+    tsms_log_free(before);
+}
+
+void tsms_client_set_trace(tsms_client *client, tsms_trace *trace)
+{
+    tsms_trace *before = client->trace;
+    tsms__measure_dropped(client->region, NULL, before);
+    client->trace = trace != NULL ? tsms__trace_keep(trace) : NULL;
+    tsms_trace_free(before);
 }
 
 bool tsms__client_cancel(tsms_client *client, uint64_t call_id, tsms__now now)
@@ -344,8 +370,9 @@ bool tsms__client_answer(tsms_client *client, uint64_t call_id, tsms_verdict ver
         tsms__call_defer(call, tsms__after_ms(now.mono_ms, defer_ms > 0 ? defer_ms : 1));
     } else {
         tsms__count(client, TSMS__COUNT_denied);
-        tsms_event *event = tsms__report(client, TSMS_EVENT_DENIED, call, now);
-        tsms__error_text(event->text, sizeof event->text, reason);
+        tsms_event event = tsms__event_of(TSMS_EVENT_DENIED, call, now);
+        tsms__error_text(event.text, sizeof event.text, reason);
+        tsms__report(client, call, &event);
         if (verdict == TSMS_CANNOT_TELL) {
             tsms__call_cannot_tell(call, reason);
         } else {

@@ -32,6 +32,8 @@ struct tsms_client {
     tsms__level account_level;
     tsms__rand rand;
     tsms__events *events;
+    tsms_log *log;     /* NULL: none is written */
+    tsms_trace *trace; /* the same */
     tsms__claims *claims;
     tsms__tap tap;
     tsms_buf origin;     /* "https://api.twilio.com", ends in NUL */

@@ -1,6 +1,7 @@
 /* Decides which call's request leaves next, and follows each call from phase to phase. */
 #include "dispatch.h"
 
+#include "log.h"
 #include "measure.h"
 #include "permit.h"
 #include "report.h"
@@ -40,6 +41,24 @@ static tsms__call *pop_cleared(tsms_client *client)
     return call;
 }
 
+static void report_done(tsms_client *client, tsms__call *call, tsms__now now)
+{
+    const tsms_result *result = call->result;
+    tsms_event event = tsms__event_of(TSMS_EVENT_DONE, call, now);
+    event.duration_ms = now.mono_ms - call->started_ms;
+    event.outcome = result->outcome;
+    if (result->failed) {
+        const tsms_error *err = &result->error;
+        event.kind = err->kind;
+        event.http_status = err->http_status;
+        event.api_code = err->api_code;
+        tsms__error_text(event.request_id, sizeof event.request_id, tsms_str_from(err->request_id));
+    } else {
+        tsms__error_text(event.sid, sizeof event.sid, tsms_result_field(result, 0, "sid"));
+    }
+    tsms__report(client, call, &event);
+}
+
 static void hand_out(tsms_client *client, tsms__call *call, tsms__now now)
 {
     tsms_result *result = call->result;
@@ -52,15 +71,7 @@ static void hand_out(tsms_client *client, tsms__call *call, tsms__now now)
         tsms__count(client, TSMS__COUNT_in_doubt);
     }
     tsms__measure_end(client, call, now);
-    tsms_event *event = tsms__report(client, TSMS_EVENT_DONE, call, now);
-    event->duration_ms = now.mono_ms - call->started_ms;
-    event->outcome = result->outcome;
-    event->kind = result->failed ? result->error.kind : TSMS_KIND_NONE;
-    event->http_status = result->failed ? result->error.http_status : 0;
-    event->api_code = result->failed ? result->error.api_code : 0;
-    if (!result->failed) {
-        tsms__error_text(event->sid, sizeof event->sid, tsms_result_field(result, 0, "sid"));
-    }
+    report_done(client, call, now);
     *(client->done_last != NULL ? &client->done_last->next : &client->done_first) = result;
     client->done_last = result;
     client->done_count++;
@@ -122,7 +133,11 @@ static tsms__call *leave(tsms_client *client, tsms__call *call, tsms__now now)
     call->wire_ms = now.mono_ms;
     tsms__measure_leave(client, call, now);
     tsms__count(client, TSMS__COUNT_requests);
-    tsms__report(client, TSMS_EVENT_ATTEMPT, call, now);
+    tsms_event event = tsms__event_of(TSMS_EVENT_ATTEMPT, call, now);
+    tsms__report(client, call, &event);
+    if (client->log != NULL && tsms__log_wants(client->log, TSMS_LOG_TRACE)) {
+        tsms__log_request(client->log, call, now);
+    }
     tsms__dispatch_put(client, call, now);
     return call;
 }
@@ -157,7 +172,9 @@ static void count_limited(tsms_client *client, tsms__call *call, size_t level, i
     if (!call->limited) {
         call->limited = true;
         tsms__count(client, TSMS__COUNT_rate_limited);
-        tsms__report(client, TSMS_EVENT_LIMITED, call, now)->duration_ms = wait_ms;
+        tsms_event event = tsms__event_of(TSMS_EVENT_LIMITED, call, now);
+        event.duration_ms = wait_ms;
+        tsms__report(client, call, &event);
     }
 }
 

@@ -1,5 +1,6 @@
 /* What the end of a request means for its client: breaker, ceiling, quota and reports. */
 #include "dispatch.h"
+#include "log.h"
 #include "measure.h"
 #include "permit.h"
 #include "report.h"
@@ -49,28 +50,42 @@ static void adapt(tsms_client *client, const tsms__call_effects *effects, int64_
     }
 }
 
-static void report_finish(tsms_client *client, const tsms__call *call,
-                          const tsms__call_effects *effects, const tsms__transfer *transfer,
-                          tsms__now now)
+static void report_response(tsms_client *client, tsms__call *call,
+                            const tsms__call_effects *effects, const tsms__transfer *transfer,
+                            tsms__now now)
 {
-    tsms_event *event = tsms__report(client, TSMS_EVENT_RESPONSE, call, now);
-    event->duration_ms = now.mono_ms - call->wire_ms;
-    event->http_status = transfer->response.http_status;
-    event->api_code = effects->error.api_code;
-    event->kind = effects->error.kind;
-    event->outcome = effects->outcome;
+    tsms_event event = tsms__event_of(TSMS_EVENT_RESPONSE, call, now);
+    event.duration_ms = now.mono_ms - call->wire_ms;
+    event.http_status = transfer->response.http_status;
+    event.api_code = effects->error.api_code;
+    event.kind = effects->error.kind;
+    event.outcome = effects->outcome;
+    tsms__error_text(event.request_id, sizeof event.request_id, transfer->response.request_id);
+    tsms__report(client, call, &event);
+    if (client->log != NULL && tsms__log_wants(client->log, TSMS_LOG_TRACE)) {
+        tsms__log_response(client->log, call, transfer, now);
+    }
+}
+
+static void report_finish(tsms_client *client, tsms__call *call, const tsms__call_effects *effects,
+                          const tsms__transfer *transfer, tsms__now now)
+{
+    tsms_event event;
+    report_response(client, call, effects, transfer, now);
     if (effects->outcome == TSMS_OUTCOME_THROTTLED) {
-        tsms__report(client, TSMS_EVENT_THROTTLED, call, now)->duration_ms =
-            effects->error.retry_after_ms;
+        event = tsms__event_of(TSMS_EVENT_THROTTLED, call, now);
+        event.duration_ms = effects->error.retry_after_ms;
+        tsms__report(client, call, &event);
     }
     if (effects->looked_up) {
         tsms__count(client, TSMS__COUNT_lookups);
         if (effects->found) {
             tsms__count(client, TSMS__COUNT_lookups_found);
         }
-        event = tsms__report(client, TSMS_EVENT_LOOKUP, call, now);
-        tsms__error_text(event->text, sizeof event->text,
+        event = tsms__event_of(TSMS_EVENT_LOOKUP, call, now);
+        tsms__error_text(event.text, sizeof event.text,
                          tsms_str_from(effects->found ? "found" : "not found"));
+        tsms__report(client, call, &event);
     }
     tsms_kind reason =
         call->result->error.kind; /* of the last attempt, whatever was looked up since */
@@ -81,9 +96,10 @@ static void report_finish(tsms_client *client, const tsms__call *call,
     if (effects->retrying && call->phase != TSMS__PHASE_DONE) {
         tsms__count(client, TSMS__COUNT_retries);
         tsms__measure_retry(client, reason, false);
-        event = tsms__report(client, TSMS_EVENT_RETRY, call, now);
-        event->kind = effects->error.kind;
-        event->duration_ms = call->phase == TSMS__PHASE_PAUSE ? call->due_ms - now.mono_ms : 0;
+        event = tsms__event_of(TSMS_EVENT_RETRY, call, now);
+        event.kind = effects->error.kind;
+        event.duration_ms = call->phase == TSMS__PHASE_PAUSE ? call->due_ms - now.mono_ms : 0;
+        tsms__report(client, call, &event);
     }
 }
 

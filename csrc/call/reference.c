@@ -20,7 +20,27 @@ static tsms_str random_ref(tsms_client *client, char out[TSMS__RANDOM_REF_SIZE])
     return tsms_str_from(out);
 }
 
-tsms_status tsms__reference_add(tsms_client *client, tsms_message_options *message, tsms__now now,
+static void add_hex(char *out, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+}
+
+static tsms_str span_text(const tsms__span *span, char out[TSMS__REF_SPAN_SIZE])
+{
+    if (!span->kept) {
+        return (tsms_str){NULL, 0};
+    }
+    add_hex(out, span->trace_id, sizeof span->trace_id);
+    add_hex(out + 2 * sizeof span->trace_id, span->id, sizeof span->id);
+    return (tsms_str){out, TSMS__REF_SPAN_SIZE - 1};
+}
+
+tsms_status tsms__reference_add(tsms_client *client, tsms_message_options *message,
+                                const tsms__span *span, tsms__now now,
                                 char own_ref[TSMS__RANDOM_REF_SIZE], tsms_error *err)
 {
     const tsms_config *config = client->config;
@@ -36,10 +56,13 @@ tsms_status tsms__reference_add(tsms_client *client, tsms_message_options *messa
         message->callback_ref = random_ref(client, own_ref);
     }
     int64_t from_s = now.wall_ms / 1000 > message->send_at ? now.wall_ms / 1000 : message->send_at;
+    char span_digits[TSMS__REF_SPAN_SIZE];
+    tsms__ref ref = {.id = message->callback_ref,
+                     .expires_s = from_s + config->callback_ref.lifetime_ms / 1000,
+                     .span = span_text(span, span_digits)};
     tsms__buf_clear(&client->callback);
     tsms__ref_add(&client->callback, client->ref_key, message->status_callback,
-                  tsms_str_from(config->account_sid), message->callback_ref,
-                  from_s + config->callback_ref.lifetime_ms / 1000);
+                  tsms_str_from(config->account_sid), &ref);
     if (client->callback.failed) {
         return tsms__error_nomem(err);
     }

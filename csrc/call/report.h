@@ -5,10 +5,11 @@
 #include "client.h"
 
 void tsms__count(tsms_client *client, tsms__counter counter);
-/* Adds an event about a call, with its numbers masked. Fill in the rest through the returned
- * pointer, which is good until the next event. */
-tsms_event *tsms__report(tsms_client *client, tsms_event_type type, const tsms__call *call,
-                         tsms__now now);
+/* An event about a call, with its numbers masked; fill in the rest and report it. */
+tsms_event tsms__event_of(tsms_event_type type, const tsms__call *call, tsms__now now);
+/* Tells whoever wants to know: the ring, the log, the trace. call is NULL for what is about none.
+ */
+void tsms__report(tsms_client *client, tsms__call *call, const tsms_event *event);
 /* Adds the event of a breaker that changed its state, if it did. */
 void tsms__report_breaker(tsms_client *client, tsms__breaker_state before,
                           tsms__breaker_state after, tsms__now now);

@@ -6,6 +6,9 @@
 #include "../config/config.h"
 #include "../config/quote.h"
 #include "../wire/request.h"
+#include "log.h"
+#include "measure.h"
+#include "trace.h"
 
 enum {
     BODY_DEFAULT = 65536,
@@ -150,6 +153,22 @@ tsms_status tsms_webhook_new(const tsms_webhook_options *given, tsms_webhook **o
     return TSMS_OK;
 }
 
+void tsms_webhook_set_log(tsms_webhook *webhook, tsms_log *log)
+{
+    tsms_log *before = webhook->log;
+    tsms__measure_dropped(webhook->region, before, NULL);
+    webhook->log = log != NULL ? tsms__log_keep(log) : NULL;
+    tsms_log_free(before);
+}
+
+void tsms_webhook_set_trace(tsms_webhook *webhook, tsms_trace *trace)
+{
+    tsms_trace *before = webhook->trace;
+    tsms__measure_dropped(webhook->region, NULL, before);
+    webhook->trace = trace != NULL ? tsms__trace_keep(trace) : NULL;
+    tsms_trace_free(before);
+}
+
 void tsms_webhook_free(tsms_webhook *webhook)
 {
     if (webhook == NULL) {
@@ -158,6 +177,7 @@ void tsms_webhook_free(tsms_webhook *webhook)
     tsms_mem mem = webhook->mem;
     tsms__webhook_accounts_free(webhook);
     tsms__hmac_free(webhook->ref_key);
+    tsms__measure_dropped(webhook->region, webhook->log, webhook->trace);
     tsms__region_close(webhook->region);
     tsms__fields_free(&webhook->fields);
     tsms__buf_free(&webhook->url);
@@ -168,5 +188,7 @@ void tsms_webhook_free(tsms_webhook *webhook)
     }
     tsms__free(&mem, webhook->urls);
     tsms__free(&mem, webhook->proxies);
+    tsms_log_free(webhook->log);
+    tsms_trace_free(webhook->trace);
     tsms__free(&mem, webhook);
 }

@@ -39,17 +39,21 @@ struct tsms_webhook {
     char refused_account[TSMS__SID_SIZE];
     bool refused_ref; /* the last request was refused for its reference */
 
+    tsms_log *log;     /* NULL: none is written */
+    tsms_trace *trace; /* the same */
     tsms__region *region;
     int64_t replay_window_ms;
     tsms__replay_answer repeated; /* what tsms_webhook_claim shows */
     tsms_buf metrics_text;        /* what tsms_webhook_metrics shows */
 };
 
-/* ---- Metrics (webhook_count.c) */
+/* ---- Metrics, log and trace (webhook_count.c) */
 
 /* As tsms_webhook_count, for an event that says this. */
 void tsms__webhook_count(tsms_webhook *webhook, const tsms_webhook_info *info,
-                         tsms_webhook_verdict verdict);
+                         tsms_webhook_verdict verdict, int64_t wall_ms);
+/* Appends the metrics of the webhook's region. */
+void tsms__webhook_metrics(tsms_webhook *webhook, tsms_metrics_format format, tsms_buf *out);
 
 /* ---- Accounts (webhook_accounts.c) */
 

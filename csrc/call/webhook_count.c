@@ -1,6 +1,9 @@
-/* Counts webhooks in the metrics. */
+/* Tells the metrics, the log and the trace of what became of webhooks. */
 #include "../wire/calling_code.h"
+#include "log.h"
+#include "measure.h"
 #include "metrics_text.h"
+#include "trace.h"
 #include "webhook.h"
 
 const char *tsms_webhook_verdict_name(tsms_webhook_verdict verdict)
@@ -16,7 +19,7 @@ const char *tsms_webhook_verdict_name(tsms_webhook_verdict verdict)
 /* The calling code is kept of messages only; a status callback's is that of a recipient, and known
  * since the message was sent. */
 void tsms__webhook_count(tsms_webhook *webhook, const tsms_webhook_info *info,
-                         tsms_webhook_verdict verdict)
+                         tsms_webhook_verdict verdict, int64_t wall_ms)
 {
     unsigned status = TSMS__STATUS_NONE;
     unsigned code = 0;
@@ -27,19 +30,25 @@ void tsms__webhook_count(tsms_webhook *webhook, const tsms_webhook_info *info,
         code = tsms__calling_code(info->to);
     }
     tsms__metrics_count(tsms__region_metrics(webhook->region),
-                        tsms__series_of(TSMS__WEBHOOKS, status, verdict, code));
+                        tsms__series_of(TSMS__WEBHOOKS, status, verdict, code), 1);
+    if (webhook->trace != NULL) {
+        tsms__trace_webhook(webhook->trace, info, verdict, wall_ms);
+    }
+    if (webhook->log != NULL) {
+        tsms__log_webhook(webhook->log, info, verdict, wall_ms);
+    }
 }
 
 void tsms_webhook_count(tsms_webhook *webhook, const tsms_webhook_event *event,
-                        tsms_webhook_verdict verdict)
+                        tsms_webhook_verdict verdict, int64_t wall_ms)
 {
     tsms_webhook_info info;
     tsms_webhook_event_read(event, &info);
-    tsms__webhook_count(webhook, &info, verdict);
+    tsms__webhook_count(webhook, &info, verdict, wall_ms);
 }
 
 /* What the request says is not believed, so that it counts under no status. */
-void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err)
+void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err, int64_t wall_ms)
 {
     tsms_webhook_verdict verdict = TSMS_VERDICT_FAILED; /* no memory */
     if (err->kind == TSMS_KIND_INVALID_SIGNATURE) {
@@ -48,14 +57,23 @@ void tsms_webhook_count_refused(tsms_webhook *webhook, const tsms_error *err)
         verdict = TSMS_VERDICT_MALFORMED;
     }
     tsms__metrics *metrics = tsms__region_metrics(webhook->region);
-    tsms__metrics_count(metrics, tsms__series_of(TSMS__WEBHOOKS, TSMS__STATUS_NONE, verdict, 0));
-    tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, err->kind, 0, 0));
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__WEBHOOKS, TSMS__STATUS_NONE, verdict, 0), 1);
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, err->kind, 0, 0), 1);
+    if (webhook->log != NULL) {
+        tsms__log_refused_webhook(webhook->log, verdict, err, wall_ms);
+    }
+}
+
+void tsms__webhook_metrics(tsms_webhook *webhook, tsms_metrics_format format, tsms_buf *out)
+{
+    tsms__measure_dropped(webhook->region, webhook->log, webhook->trace);
+    tsms__metrics_text(webhook->region, format, out);
 }
 
 tsms_str tsms_webhook_metrics(tsms_webhook *webhook, tsms_metrics_format format)
 {
     tsms__buf_clear(&webhook->metrics_text);
-    tsms__metrics_text(webhook->region, format, &webhook->metrics_text);
+    tsms__webhook_metrics(webhook, format, &webhook->metrics_text);
     return webhook->metrics_text.failed ? (tsms_str){NULL, 0}
                                         : tsms__buf_str(&webhook->metrics_text);
 }

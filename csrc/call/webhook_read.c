@@ -184,13 +184,18 @@ static tsms_status forbid_reference(tsms_webhook *webhook, tsms_error *err, cons
     return forbid(err, text);
 }
 
-static tsms_status check_reference(tsms_webhook *webhook, int64_t wall_ms, tsms_webhook_info *info,
-                                   tsms_error *err)
+static tsms_status check_reference(tsms_webhook *webhook, int64_t wall_ms,
+                                   char traceparent[TSMS__TRACEPARENT_SIZE],
+                                   tsms_webhook_info *info, tsms_error *err)
 {
-    tsms_str id;
-    switch (tsms__ref_check(webhook->ref_key, info->url, info->account_sid, wall_ms / 1000, &id)) {
+    tsms__ref ref;
+    switch (tsms__ref_check(webhook->ref_key, info->url, info->account_sid, wall_ms / 1000, &ref)) {
     case TSMS__REF_GOOD:
-        info->callback_ref = id;
+        info->callback_ref = ref.id;
+        if (ref.span.len > 0) {
+            tsms__ref_traceparent(ref.span, traceparent);
+            info->traceparent = tsms_str_from(traceparent);
+        }
         return TSMS_OK;
     case TSMS__REF_EXPIRED:
         return forbid_reference(webhook, err,
@@ -208,7 +213,8 @@ static tsms_status check_reference(tsms_webhook *webhook, int64_t wall_ms, tsms_
 
 /* What a genuine request says. */
 static tsms_status type_content(tsms_webhook *webhook, const tsms_webhook_request *request,
-                                tsms__webhook_form form, int64_t wall_ms, tsms_webhook_info *info,
+                                tsms__webhook_form form, int64_t wall_ms,
+                                char traceparent[TSMS__TRACEPARENT_SIZE], tsms_webhook_info *info,
                                 tsms_error *err)
 {
     if (form == TSMS__FORM_NONE) {
@@ -220,7 +226,7 @@ static tsms_status type_content(tsms_webhook *webhook, const tsms_webhook_reques
     }
     tsms_status status = tsms__webhook_type_fields(&webhook->fields, info, err);
     return status == TSMS_OK && info->type == TSMS_WEBHOOK_STATUS && webhook->ref_key != NULL
-               ? check_reference(webhook, wall_ms, info, err)
+               ? check_reference(webhook, wall_ms, traceparent, info, err)
                : status;
 }
 
@@ -230,7 +236,7 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
                               int64_t wall_ms, tsms_webhook_event **out, tsms_error *err)
 {
     tsms_webhook_request request;
-    tsms_webhook_info info = {.type = TSMS_WEBHOOK_UNKNOWN};
+    tsms_webhook_info info = {.type = TSMS_WEBHOOK_UNKNOWN, .received_ms = wall_ms};
     tsms__account_tokens *account = NULL;
     tsms__url_origin origin;
     tsms_error ignored;
@@ -276,7 +282,8 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     if (tsms__header_find(&request, "I-Twilio-Idempotency-Token", &token) && is_token(token)) {
         info.idempotency_token = token;
     }
-    status = type_content(webhook, &request, form, wall_ms, &info, err);
+    char traceparent[TSMS__TRACEPARENT_SIZE];
+    status = type_content(webhook, &request, form, wall_ms, traceparent, &info, err);
     if (status != TSMS_OK) {
         return status;
     }

@@ -1,6 +1,7 @@
 /* Makes and checks the references in status callback URLs. */
 #include "callback_ref.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Half of the digest, which RFC 2104, section 5, holds for the least that should be kept. */
@@ -23,14 +24,13 @@ bool tsms__ref_is_id(tsms_str id)
     return id.len > 0 && id.len <= TSMS__REF_ID_MOST;
 }
 
-/* No part holds the point between them, so no two different triples look the same. */
-static bool make_mac(tsms__hmac *key, tsms_str account_sid, tsms_str id_and_expiry,
-                     char out[MAC_DIGITS])
+/* No part holds the point between them, so no two different references look the same. */
+static bool make_mac(tsms__hmac *key, tsms_str account_sid, tsms_str parts, char out[MAC_DIGITS])
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char digest[TSMS__DIGEST_MOST];
     if (!tsms__hmac_begin(key) || !tsms__hmac_add(key, account_sid) ||
-        !tsms__hmac_add(key, TSMS__STR(".")) || !tsms__hmac_add(key, id_and_expiry) ||
+        !tsms__hmac_add(key, TSMS__STR(".")) || !tsms__hmac_add(key, parts) ||
         !tsms__hmac_end(key, digest)) {
         return false;
     }
@@ -54,8 +54,8 @@ static tsms_str cut_at(tsms_str text, char mark, tsms_str *rest)
     return (tsms_str){text.ptr, len};
 }
 
-void tsms__ref_add(tsms_buf *out, tsms__hmac *key, tsms_str url, tsms_str account_sid, tsms_str id,
-                   int64_t expires_s)
+void tsms__ref_add(tsms_buf *out, tsms__hmac *key, tsms_str url, tsms_str account_sid,
+                   const tsms__ref *ref)
 {
     tsms_str fragment;
     tsms_str query;
@@ -69,9 +69,13 @@ void tsms__ref_add(tsms_buf *out, tsms__hmac *key, tsms_str url, tsms_str accoun
     }
     tsms__buf_add(out, TSMS__STR("ref="));
     size_t from = out->len;
-    tsms__buf_add(out, id);
+    tsms__buf_add(out, ref->id);
     tsms__buf_add_char(out, '.');
-    tsms__buf_add_int(out, expires_s);
+    tsms__buf_add_int(out, ref->expires_s);
+    if (ref->span.len > 0) {
+        tsms__buf_add_char(out, '.');
+        tsms__buf_add(out, ref->span);
+    }
     char mac[MAC_DIGITS];
     if (out->failed ||
         !make_mac(key, account_sid, (tsms_str){out->ptr + from, out->len - from}, mac)) {
@@ -114,24 +118,48 @@ static bool to_expiry(tsms_str text, int64_t *expires_s)
     return text.len <= EXPIRY_DIGITS && tsms__str_to_int(text, expires_s);
 }
 
+static bool is_span(tsms_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!is_digit(c) && !(c >= 'a' && c <= 'f')) {
+            return false;
+        }
+    }
+    return text.len == TSMS__REF_SPAN_SIZE - 1;
+}
+
 tsms__ref_verdict tsms__ref_check(tsms__hmac *key, tsms_str url, tsms_str account_sid,
-                                  int64_t now_s, tsms_str *id)
+                                  int64_t now_s, tsms__ref *ref)
 {
     tsms_str value = {NULL, 0};
     tsms_str rest;
-    tsms_str given;
-    int64_t expires_s;
-    char mac[MAC_DIGITS];
+    tsms_str mac;
+    char expected[MAC_DIGITS];
     if (!find_value(url, &value)) {
         return TSMS__REF_NONE;
     }
-    tsms_str name = cut_at(value, '.', &rest);
-    tsms_str expiry = cut_at(rest, '.', &given);
-    if (!tsms__ref_is_id(name) || !to_expiry(expiry, &expires_s) ||
-        !make_mac(key, account_sid, (tsms_str){name.ptr, name.len + 1 + expiry.len}, mac) ||
-        !tsms__same_bytes((tsms_str){mac, sizeof mac}, given)) {
+    *ref = (tsms__ref){.id = cut_at(value, '.', &rest)};
+    tsms_str expiry = cut_at(rest, '.', &rest);
+    tsms_str next = cut_at(rest, '.', &mac);
+    if (mac.ptr != NULL) {
+        ref->span = next;
+    } else {
+        mac = next;
+    }
+    tsms_str parts = {value.ptr, value.len - mac.len - 1};
+    if (!tsms__ref_is_id(ref->id) || !to_expiry(expiry, &ref->expires_s) ||
+        (ref->span.ptr != NULL && !is_span(ref->span)) ||
+        !make_mac(key, account_sid, parts, expected) ||
+        !tsms__same_bytes((tsms_str){expected, sizeof expected}, mac)) {
         return TSMS__REF_FORGED;
     }
-    *id = name;
-    return now_s <= expires_s ? TSMS__REF_GOOD : TSMS__REF_EXPIRED;
+    return now_s <= ref->expires_s ? TSMS__REF_GOOD : TSMS__REF_EXPIRED;
+}
+
+void tsms__ref_traceparent(tsms_str span, char out[TSMS__TRACEPARENT_SIZE])
+{
+    enum { TRACE = 32 };
+    snprintf(out, TSMS__TRACEPARENT_SIZE, "00-%.*s-%.*s-01", TRACE, span.ptr,
+             TSMS__REF_SPAN_SIZE - 1 - TRACE, span.ptr + TRACE);
 }

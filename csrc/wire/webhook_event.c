@@ -29,6 +29,7 @@ static const size_t views[] = {
     VIEW(idempotency_token),
     VIEW(signature),
     VIEW(json),
+    VIEW(traceparent),
 #undef VIEW
 };
 

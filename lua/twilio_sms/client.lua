@@ -2,7 +2,6 @@
 --
 -- Every function answers its value, or nil and an error (see `twilio_sms.error`); misuse raises. Called from
 -- the main program they wait; inside of `sms.loop.run` they let other coroutines go on meanwhile.
-local bulk = require "twilio_sms.bulk"
 local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local curl = require "twilio_sms.driver.curl"
@@ -10,7 +9,6 @@ local drive = require "twilio_sms.drive"
 local loop = require "twilio_sms.loop"
 local metrics_format = require "twilio_sms.metrics_format"
 local options = require "twilio_sms.options"
-local track_records = require "twilio_sms.track.records"
 
 local M = {}
 
@@ -47,7 +45,7 @@ local function check_number(name, value, least)
     end
 end
 
-local CALL_OPTIONS = { timeout_ms = "number" }
+local CALL_OPTIONS = { timeout_ms = "number", traceparent = "string" }
 
 local function check_options(opts)
     opts = options.check(opts, CALL_OPTIONS, 3)
@@ -63,6 +61,7 @@ end
 
 local function submit(d, operation, fields, opts)
     fields.timeout_ms = opts.timeout_ms or fields.timeout_ms
+    fields.traceparent = opts.traceparent or fields.traceparent
     return d:submit(operation, fields)
 end
 
@@ -94,7 +93,7 @@ end
 --- Sends one message.
 -- @tparam table message to, body, media, from, messaging_service_sid, send_at, status_callback, ...
 -- (docs/sending.md has all of them)
--- @tparam[opt] table opts timeout_ms
+-- @tparam[opt] table opts timeout_ms, traceparent (W3C Trace Context: the span that this is part of)
 -- @treturn table|nil the message, with `outcome`, `attempts` and `verified`
 function Client:send(message, opts)
     local d = open(self)
@@ -118,7 +117,7 @@ local function check_bulk(d, source, opts)
     end
     opts = options.check(opts, BULK_OPTIONS, 3)
     if opts.batch then
-        track_records.check_batch(opts.batch, 3) -- before the first message leaves
+        require("twilio_sms.track.records").check_batch(opts.batch, 3) -- before the first message leaves
     end
     local n = opts.concurrency
     if n and (n < 1 or n % 1 ~= 0) then
@@ -136,6 +135,7 @@ function Client:send_many(source, opts)
     local d = open(self)
     opts = check_bulk(d, source, opts)
     local timeout_ms = opts.timeout_ms or BULK_TIMEOUT_MS
+    local bulk = require "twilio_sms.bulk"
     return bulk.run(d, "send", source, function(item)
         if type(item) ~= "table" then
             return nil, bulk.bad_item(item)
@@ -157,7 +157,7 @@ end
 function Client:get_many(sids, opts)
     local d = open(self)
     opts = check_bulk(d, sids, opts)
-    return bulk.run(d, "fetch", sids, function(sid)
+    return require("twilio_sms.bulk").run(d, "fetch", sids, function(sid)
         return { sid = type(sid) == "string" and sid or "", timeout_ms = opts.timeout_ms }
     end, opts)
 end

@@ -97,13 +97,17 @@ local function tell(self, err, event, explanation)
     pcall(self.on_error, err, event, explanation)
 end
 
+local function now_ms(self)
+    return self.clock and math.floor(self.clock() * 1000) or core.time_ms()
+end
+
 local function status_only(status, headers)
     return { status = status, headers = headers or {}, body = "" }
 end
 
 local function turn_away(self, err, explanation)
     self.counts.refused = self.counts.refused + 1
-    pcall(self.core.count_refused, self.core, err)
+    pcall(self.core.count_refused, self.core, err, now_ms(self))
     tell(self, err, nil, explanation)
     return status_only(err.http_status or 500)
 end
@@ -116,7 +120,7 @@ end
 -- Answers 500, so that the sender may try again, if its URL says so (#rc=3&rp=5xx).
 local function fail(self, event, err)
     self.counts.failed = self.counts.failed + 1
-    self.core:count("failed", event)
+    self.core:count("failed", event, now_ms(self))
     tell(self, err, event)
     return status_only(500), event, err
 end
@@ -206,20 +210,20 @@ local function process(self, event)
     return answer:answer()
 end
 
-local function process_claimed(self, event, keys, now_ms)
+local function process_claimed(self, event, keys, read_ms)
     local ok, answer, detail = pcall(process, self, event)
     if not ok then
         answer, detail = nil, core.error("InternalError", tostring(answer))
     end
     if not answer then
-        self.repeats:failed(keys, now_ms)
+        self.repeats:failed(keys, read_ms)
         return fail(self, event, detail)
     end
-    local err = self.repeats:done(keys, event, now_ms, answer, detail)
+    local err = self.repeats:done(keys, event, read_ms, answer, detail)
     if err then
         tell(self, err, event) -- it was handled: to handle it again would be worse than to forget it
     end
-    self.core:count(detail and "redirected" or "ok", event)
+    self.core:count(detail and "redirected" or "ok", event, now_ms(self))
     return answer, event
 end
 
@@ -233,22 +237,22 @@ function Receiver:handle(request)
     if type(request) ~= "table" then
         error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
     end
-    local now_ms = self.clock and math.floor(self.clock() * 1000) or core.time_ms()
-    local event, err = self.tokens:read(request, now_ms)
+    local read_ms = now_ms(self)
+    local event, err = self.tokens:read(request, read_ms)
     if not event then
         return refuse(self, request, err)
     end
-    local keys, answer, problem = self.repeats:claim(event, now_ms)
+    local keys, answer, problem = self.repeats:claim(event, read_ms)
     if problem then
         return fail(self, event, problem)
     elseif not keys then
         self.counts.repeated = self.counts.repeated + 1
-        self.core:count("replay", event)
+        self.core:count("replay", event, read_ms)
         event.repeated = true
         return answer, event
     end
     self.counts[event.type] = self.counts[event.type] + 1
-    return process_claimed(self, event, keys, now_ms)
+    return process_claimed(self, event, keys, read_ms)
 end
 
 --- Counts and tells a request that a server has refused before there was anything to handle, as for its size.
