@@ -3,6 +3,7 @@
 SHELL     := /bin/bash
 CC        ?= cc
 PREFIX    ?= /usr/local
+LIBDIR    ?= $(PREFIX)/lib
 DESTDIR   ?=
 BUILD     ?= build
 VERSION   := $(shell sed -n 's/^.define TSMS_VERSION "\(.*\)"/\1/p' csrc/twilio_sms.h)
@@ -17,7 +18,8 @@ CFLAGS_   := -std=c11 $(WARN) $(WERROR) $(OPT) $(HARDEN) -fPIC -fvisibility=hidd
 LDFLAGS_  := -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS)
 # libcurl keeps our allocator for as long as it lives, and a Lua state that closes would unload it.
 SHARED    := -shared -Wl,-z,nodelete
-# The modules use their own copy of the core, not that of a program which links another version.
+# The modules use their own copy of the core, not that of a program which links another version; so do the
+# optional libraries, which show no names but theirs.
 MODULE    := $(SHARED) -Wl,--exclude-libs,ALL
 
 # Short lines unless V=1.
@@ -29,10 +31,13 @@ CORE_LIBS := $(call pkg,--libs libcurl libcjson libcrypto) -lpthread -lm
 SRV_LIBS  := $(call pkg,--libs libevent libevent_openssl openssl)
 STO_LIBS  := $(call pkg,--libs sqlite3)
 
-# The two Lua worlds that modules are built for: name, pkg-config name, interpreter.
+# The two Lua worlds that modules are built for, by the names that pkg-config has for them.
 LUAS      := lua5.4 luajit
-LUA_RUN_lua5.4 := lua5.4
-LUA_RUN_luajit := luajit
+LUA_CF_lua5.4 = $(call pkg,--cflags lua5.4)
+LUA_CF_luajit = $(call pkg,--cflags luajit)
+# A third one is the Lua that luarocks builds for: what is built with other headers lies elsewhere.
+ROCK      := $(if $(LUA_INCDIR),rock$(subst /,-,$(LUA_INCDIR)))
+LUA_CF_$(ROCK) = -I$(LUA_INCDIR)
 
 OBJ       := $(BUILD)/obj
 SRV_SRC   := $(wildcard csrc/drive/server*.c)
@@ -87,7 +92,7 @@ $(SRV_A): $(srv_o)
 
 $(SRV_SO): $(srv_o) $(LIB_A)
 	@printf '  %-4s %s\n' CC $@
-	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
+	$(Q)$(CC) $(MODULE) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(SRV_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_server.so
 
 $(STO_A): $(sto_o)
@@ -95,43 +100,44 @@ $(STO_A): $(sto_o)
 
 $(STO_SO): $(sto_o) $(LIB_A)
 	@printf '  %-4s %s\n' CC $@
-	$(Q)$(CC) $(SHARED) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(STO_LIBS) $(CORE_LIBS)
+	$(Q)$(CC) $(MODULE) -Wl,-soname,$(@F) $(LDFLAGS_) $^ -o $@ $(STO_LIBS) $(CORE_LIBS)
 	@ln -sf $(@F) $(BUILD)/libtwilio_sms_store.so
 
 # One file for pkg-config: name, description, the other lines. Written each time, because PREFIX may be
-# another one in "make install".
+# another one in "make install". The libraries below ours are named, not required: libcurl's own list for
+# static programs has libraries which no package of Debian's brings along with libcurl4-openssl-dev.
 define pc_rule
 .PHONY: $(BUILD)/$(1).pc
 $(BUILD)/$(1).pc:
 	@mkdir -p $$(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$$$${prefix}/lib' 'includedir=$$$${prefix}/include' '' \
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)/%=$$$${prefix}/%)' 'includedir=$$$${prefix}/include' '' \
 	  'Name: $(1)' 'Description: $(2)' 'Version: $(VERSION)' 'Libs: -L$$$${libdir} -l$(1)' \
 	  'Cflags: -I$$$${includedir}' $(3) > $$@
 endef
 $(eval $(call pc_rule,twilio_sms,Sends and reads SMS and MMS through Twilio,\
-  'Libs.private: -lpthread -lm' 'Requires.private: libcurl libcjson libcrypto'))
+  'Libs.private: $(CORE_LIBS)'))
 $(eval $(call pc_rule,twilio_sms_server,The embedded HTTPS server of twilio_sms,\
-  'Requires: twilio_sms' 'Requires.private: libevent libevent_openssl openssl'))
+  'Requires: twilio_sms' 'Libs.private: $(SRV_LIBS)'))
 $(eval $(call pc_rule,twilio_sms_store,The SQLite store of twilio_sms,\
-  'Requires: twilio_sms' 'Requires.private: sqlite3'))
+  'Requires: twilio_sms' 'Libs.private: $(STO_LIBS)'))
 
 # ---- Lua modules --------------------------------------------------------------------------------
 
 # All modules written in Lua as one C file, for programs that carry them in their binary.
 $(BUILD)/gen/preload.c: csrc/bind/preload.lua $(LUA_SRC)
 	@mkdir -p $(@D)
-	lua5.4 csrc/bind/preload.lua $(filter-out lua/resty/%,$(LUA_SRC)) > $@
+	$(Q)lua5.4 csrc/bind/preload.lua $(filter-out lua/resty/%,$(LUA_SRC)) > $@
 
 define lua_rules
 $(OBJ)/$(1)/%.o: csrc/bind/%.c
 	@mkdir -p $$(@D)
 	@printf '  %-4s %s\n' CC $$@
-	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(LUA_CF_$(1)) -c $$< -o $$@
 
 $(OBJ)/$(1)/preload.o: $(BUILD)/gen/preload.c
 	@mkdir -p $$(@D)
 	@printf '  %-4s %s\n' CC $$@
-	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(call pkg,--cflags $(1)) -c $$< -o $$@
+	$$(Q)$$(CC) $$(CFLAGS_) $$(CF) $$(LUA_CF_$(1)) -c $$< -o $$@
 
 $(BUILD)/$(1)/twilio_sms/core.so: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(LIB_A)
 	@mkdir -p $$(@D)
@@ -156,7 +162,7 @@ $(BUILD)/libtwilio_sms_$(1).a: $(BIND_SRC:csrc/bind/%.c=$(OBJ)/$(1)/%.o) $(OBJ)/
 $(BUILD)/$(1)/%.lua: lua/%.lua
 	@mkdir -p $$(@D) && cp $$< $$@
 endef
-$(foreach l,$(LUAS),$(eval $(call lua_rules,$(l))))
+$(foreach l,$(LUAS) $(ROCK),$(eval $(call lua_rules,$(l))))
 
 $(COMMAND): lua/twilio_sms/cli/twilio-sms
 	@install -D -m 755 $< $@
@@ -247,6 +253,25 @@ SIMULATE_ARGS = $(if $(SEED),SEED=$(SEED),SEEDS=$(SEEDS)) $(foreach v,FIRST WITH
 simulate: all ## SEEDS (200) virtual hours of chance and faults; all properties checked after every event
 	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/simulate.lua $(SIMULATE_ARGS)
 
+.PHONY: packages
+packages: all ## install from each kind of package, also on a clean Debian, and send from there (needs root)
+	@tests/deps.sh packages
+	@tests/packages/run.sh $(abspath $(BUILD))
+
+.PHONY: canary
+canary: all $(BUILD)/canary/memory_search $(BUILD)/canary/memory ## search all that is left behind for planted secrets
+	@tests/deps.sh check
+	@tests/canary/run.sh $(BUILD)
+$(BUILD)/canary/%: tests/canary/%.c $(LIB_A)
+	@mkdir -p $(@D)
+	@printf '  %-4s %s\n' CC $@
+	$(Q)$(CC) $(CFLAGS_) $< -o $@ $(LIB_A) $(LDFLAGS_) $(CORE_LIBS)
+
+COUNT ?= 10000000
+.PHONY: labels
+labels: $(BUILD)/tests/integration/test_hostile_labels ## COUNT hostile sends and webhooks: memory, series and sums of the metrics
+	@HOSTILE_COUNT=$(COUNT) $<
+
 .PHONY: mutants
 mutants: all ## the simulation must notice when the product is broken on purpose
 	@eval "$$($(MAKE) --no-print-directory -s env)" && luajit tests/mutants/run.lua $(BUILD)
@@ -282,7 +307,8 @@ coverage-run:
 	@find $(BUILD) -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) --no-print-directory build-tests $(BUILD)/tests/torture
 	@rm -rf $(BUILD)/lua_coverage && mkdir -p $(BUILD)/lua_coverage
-	@$(CC) -std=c11 $(WARN) -O2 -fPIC -shared $(call pkg,--cflags lua5.4) tests/line_hook.c -o $(BUILD)/lua5.4/line_hook.so
+	@$(foreach l,$(LUAS),$(CC) -std=c11 $(WARN) -O2 -fPIC -shared $(LUA_CF_$(l)) tests/line_hook.c \
+	  -o $(BUILD)/$(l)/line_hook.so &&) true
 	@status=0; LUA_COVERAGE=$(abspath $(BUILD))/lua_coverage LUA_INIT_5_4='pcall(require, "line_hook")' \
 	  tests/run.sh $(BUILD) c corpus integration lua || status=$$?; $(BUILD)/tests/torture > /dev/null || status=$$?; \
 	  $(MAKE) --no-print-directory coverage-report && exit $$status
@@ -345,23 +371,49 @@ env: ## print the exports under which lua5.4 and luajit find the built tree
 LUA_DIR_lua5.4 := 5.4
 LUA_DIR_luajit := 5.1
 .PHONY: install
-install: all ## install under DESTDIR and PREFIX
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+install: all ## install under DESTDIR and PREFIX; libraries in LIBDIR (PREFIX/lib)
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 csrc/twilio_sms.h csrc/twilio_sms_lua.h csrc/twilio_sms_server.h csrc/twilio_sms_store.h \
 	  csrc/twilio_sms_testing.h $(DESTDIR)$(PREFIX)/include
 	install -D -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/twilio-sms
 	$(foreach f,$(COMMAND_DOCS),install -D -m 644 $(f) $(DESTDIR)$(PREFIX)/$(f:$(BUILD)/%=%) &&) true
-	install -m 644 $(LIB_A) $(SRV_A) $(STO_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(LIB_SO) $(SRV_SO) $(STO_SO) $(DESTDIR)$(PREFIX)/lib
-	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms.so
-	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_server.so
-	ln -sf $(notdir $(STO_SO)) $(DESTDIR)$(PREFIX)/lib/libtwilio_sms_store.so
-	install -m 644 $(PCS) $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(LIB_A) $(SRV_A) $(STO_A) $(BUILD)/libtwilio_sms_lua5.4.a $(BUILD)/libtwilio_sms_luajit.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(LIB_SO) $(SRV_SO) $(STO_SO) $(DESTDIR)$(LIBDIR)
+	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/libtwilio_sms.so
+	ln -sf $(notdir $(SRV_SO)) $(DESTDIR)$(LIBDIR)/libtwilio_sms_server.so
+	ln -sf $(notdir $(STO_SO)) $(DESTDIR)$(LIBDIR)/libtwilio_sms_store.so
+	install -m 644 $(PCS) $(DESTDIR)$(LIBDIR)/pkgconfig
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 	$(Q)$(foreach l,$(LUAS),$(foreach f,$(LUA_SRC),install -D -m 644 $(f) \
 	  $(DESTDIR)$(PREFIX)/share/lua/$(LUA_DIR_$(l))/$(f:lua/%=%) && )true &&) true
 	$(Q)$(foreach l,$(LUAS),for m in core server store; do install -D -m 755 $(BUILD)/$(l)/twilio_sms/$$m.so \
-	  $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_DIR_$(l))/twilio_sms/$$m.so || exit 1; done &&) true
+	  $(DESTDIR)$(LIBDIR)/lua/$(LUA_DIR_$(l))/twilio_sms/$$m.so || exit 1; done &&) true
+
+# What luarocks calls: it names the headers of its Lua, and where the files go.
+.PHONY: rock install-rock
+rock:
+	@[ -n "$(ROCK)" ] || { echo "LUA_INCDIR must say where the headers of Lua are"; exit 1; }
+	@pkg-config --exists --print-errors libcurl libcjson libevent libevent_openssl openssl sqlite3
+	@$(MAKE) -s --no-print-directory -j$$(nproc) $(foreach m,core server store,$(BUILD)/$(ROCK)/twilio_sms/$(m).so)
+install-rock: rock
+	$(Q)$(foreach f,$(LUA_SRC),install -D -m 644 $(f) $(ROCK_LUADIR)/$(f:lua/%=%) &&) true
+	install -d $(ROCK_LIBDIR)/twilio_sms $(ROCK_BINDIR)
+	install -m 755 $(BUILD)/$(ROCK)/twilio_sms/*.so $(ROCK_LIBDIR)/twilio_sms
+	install -m 755 lua/twilio_sms/cli/twilio-sms $(ROCK_BINDIR)
+
+# Built in a copy, because debhelper wants its folder at the top. What was given to this make is not for that.
+DEB       := $(BUILD)/deb
+.PHONY: deb
+deb: ## build Debian packages, into build/deb
+	@tests/deps.sh deb
+	@rm -rf $(DEB) && mkdir -p $(DEB)/source
+	@cp -a csrc lua examples docs Makefile README.md CHANGELOG.md LICENSE $(DEB)/source
+	@cp -a rockspec/debian $(DEB)/source/debian
+	@cd $(DEB)/source && unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CC WERROR && \
+	  DEB_BUILD_OPTIONS="noautodbgsym parallel=$$(nproc) $$DEB_BUILD_OPTIONS" dpkg-buildpackage -b -us -uc > ../build.log 2>&1 \
+	  || { tail -n 30 ../build.log; exit 1; }
+	@rm -rf $(DEB)/source
+	@ls $(DEB)/*.deb
 
 .PHONY: clean
 clean: ## remove everything that was built

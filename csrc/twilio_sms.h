@@ -383,10 +383,11 @@ typedef struct tsms_request {
     tsms_str date_sent; /* "YYYY-MM-DD", GMT */
     tsms_str date_sent_before;
     tsms_str date_sent_after;
-    int page_size;        /* LIST, MEDIA_LIST: 1 to 1000, 0 for the server's default of 50 */
-    bool confirmed;       /* FEEDBACK */
-    int64_t timeout_ms;   /* for all of it: queueing, attempts, pauses; 0 for the client's */
-    tsms_str traceparent; /* W3C Trace Context: the span that this is part of; a malformed one
+    int page_size;         /* LIST, MEDIA_LIST: 1 to 1000, 0 for the server's default of 50 */
+    bool confirmed;        /* FEEDBACK */
+    int64_t timeout_ms;    /* for all of it: queueing, attempts, pauses; 0 for the client's */
+    bool wait_for_breaker; /* while the breaker is open, wait instead of failing at once */
+    tsms_str traceparent;  /* W3C Trace Context: the span that this is part of; a malformed one
                              counts as none */
 } tsms_request;
 
@@ -758,7 +759,8 @@ typedef struct tsms_webhook_info {
     tsms_str idempotency_token; /* the header; not covered by the signature */
     tsms_str signature;
     tsms_str json;        /* the body, when it is no form */
-    tsms_str traceparent; /* STATUS: the span that sent the message, when its reference names one */
+    tsms_str traceparent; /* for what follows from it; STATUS: the span that sent the message, when
+                             its reference names one; INBOUND: its own, when it is traced */
     int64_t received_ms;  /* when it was read: Unix time in milliseconds */
 } tsms_webhook_info;
 
@@ -897,6 +899,9 @@ TSMS_API void tsms_log_pull(tsms_log *log, tsms_log_sink sink, void *context);
  * the rest stays. False when it takes no more, ever: errno says why, and the line under way is
  * lost. */
 TSMS_API bool tsms_log_write(tsms_log *log, int fd);
+/* Adds a line for each event of which lines were left out since its last one. Call it before the
+ * last pull. */
+TSMS_API void tsms_log_settle(tsms_log *log, int64_t wall_ms);
 /* Adds a line of your own: names of events and fields are 1 to 32 of a-z, 0-9 and _, others are
  * left out; numbers in the fields to, from and number are made unreadable as everywhere. */
 TSMS_API void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event,

@@ -377,4 +377,23 @@ describe("many messages", function()
             assert.same({ "in_doubt", "in_doubt", "not_sent", "not_sent" }, outcomes)
         end)
     end)
+
+    it("wait for the breaker instead of failing one after the other", function()
+        local world = sms.sim.new { script = function(s)
+            s.between(2, 120, function() s.on():refused() end)
+        end }
+        local patient = sms.assert(world:client { from = "+15005550006" })
+        local list = {}
+        for i = 1, 40 do
+            list[i] = { to = ("+155586753%02d"):format(i), body = "Hello" }
+        end
+        local failed = 0
+        for _, _, err in patient:send_many(list) do
+            failed = failed + (err and 1 or 0)
+        end
+        assert.are.equal(0, patient:stats().breaker_refused)
+        assert.is_true(patient:stats().breaker_opened > 0)
+        assert.is_true(failed <= 1) -- the one whose attempts were the probes
+        world:close()
+    end)
 end)

@@ -20,6 +20,9 @@ local function doctor(line, env)
     return found, result
 end
 
+-- Only root can give a file to somebody else.
+local it_as_root = io.popen("id -u"):read "*l" == "0" and it or pending
+
 describe("read_file", function()
     it("reads a file, and tells whether it is private", function()
         for mode, private in pairs { ["600"] = true, ["400"] = true, ["640"] = false, ["604"] = false } do
@@ -27,6 +30,24 @@ describe("read_file", function()
             assert.same({ "a\0b", private }, { core.read_file(path) })
             os.remove(path)
         end
+    end)
+
+    it("tells who else may change it", function()
+        for mode, changed_by in pairs { ["660"] = "others", ["602"] = "others", ["644"] = false } do
+            local path = command.file("x", mode)
+            assert.equal(changed_by or nil, select(3, core.read_file(path)))
+            os.remove(path)
+        end
+    end)
+
+    it_as_root("tells that it is another user's", function()
+        local path = command.file("x", "600")
+        assert(os.execute("chown 65534 " .. path))
+        assert.same({ "x", false, "owner" }, { core.read_file(path) })
+        local settings, err = config_file.read(path, false)
+        assert.same({ nil, path .. ": it belongs to another user, who may change where your secrets are sent "
+            .. "to: make a copy of your own", 78 }, { settings, err.message, err.status })
+        os.remove(path)
     end)
 
     it("says why it does not", function()
@@ -77,6 +98,10 @@ describe("the configuration file", function()
             ["auth_token ="] = "FILE: line 1: auth_token has no value",
             ["from = a\nfrom = b"] = "FILE: line 2: from stands there twice",
             ["auth_token = a\nauth_token_file = b"] = "FILE: line 2: auth_token stands there twice",
+            ["auth_token.file = a"] = "FILE: line 1: unknown option 'auth_token.file'",
+            ["driver = curl"] = "FILE: line 1: unknown option 'driver'",
+            ["from = a\noptout = false"] = "FILE: line 2: unknown option 'optout'",
+            ["track = x"] = "FILE: line 1: unknown option 'track'",
         } do
             local settings, err = read(text)
             assert.same({ nil, why }, { settings, err })
@@ -91,6 +116,26 @@ describe("the configuration file", function()
             assert.equal(("FILE: others may read it, and it holds %s: chmod 600 'FILE'"):format(name), err)
         end
         assert.is_table((read("auth_token_file = /run/token", "644")))
+        for url, is_secret in pairs {
+            ["http://bob:hunter2@proxy:3128"] = true, ["bob:hunter2@proxy:3128"] = true,
+            ["http://proxy:3128"] = false, ["http://bob@proxy:3128"] = false,
+        } do
+            assert.is_table((read("proxy = " .. url, "600")))
+            local settings = read("proxy = " .. url, "644")
+            assert.equal(is_secret, settings == nil, url)
+        end
+    end)
+
+    it("is refused when others may change it, whatever it holds", function()
+        for _, mode in ipairs { "620", "602", "666" } do
+            local settings, err = read("base_url = https://api.twilio.com", mode)
+            assert.same({ nil, "FILE: others may change it, and with it where your secrets are sent to: "
+                .. "chmod go-w 'FILE'" }, { settings, err })
+        end
+        local path = command.file("from = +15005550001", "664")
+        local found, result = doctor("--config " .. path)
+        os.remove(path)
+        assert.same({ 78, 78 }, { result.status, found.error.exit_status })
     end)
 
     it("need not be there, unless it was named", function()
@@ -160,6 +205,8 @@ describe("the account of a command", function()
             ["send --auth-token=" .. TOKEN] = "--auth-token-file",
             ["list --json --api-secret=" .. TOKEN] = "TWILIO_API_SECRET",
             ["list --auth-tokn=" .. TOKEN] = "unknown option '--auth-tokn'",
+            ["list --proxy http://bob:" .. TOKEN .. "@proxy:3128"] = "`proxy = ...`",
+            ["list --proxy=http://bob:" .. TOKEN .. "@proxy:3128"] = "`proxy = ...`",
         } do
             local result = command.run(line)
             assert.equal(64, result.status)
@@ -180,6 +227,12 @@ describe("the account of a command", function()
 
     it("takes every option of a client, and says which one is none", function()
         local env = { TWILIO_ACCOUNT_SID = SID, TWILIO_AUTH_TOKEN = TOKEN }
+        for _, name in ipairs { "sources", "config_path", "retry" } do
+            local wrong = command.file(name .. " = 5\nretry.timeout.attempts = 2\n")
+            local text = doctor("--config " .. wrong, env).options.text
+            assert.truthy(text:find("option '" .. name .. "'", 1, true), text)
+            os.remove(wrong)
+        end
         local config = command.file "rate.per_secnd = 5\n"
         local found = doctor("--config " .. config, env)
         assert.truthy(found.options.text:find("did you mean 'rate.per_second'", 1, true))

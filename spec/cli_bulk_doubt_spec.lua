@@ -110,6 +110,19 @@ describe("a row in doubt", function()
         assert.same({ "unclear", "its recipient has changed" }, { judged[1].verdict, judged[1].detail })
     end)
 
+    it("is unclear when the input says something else now", function()
+        local one = row(1)
+        local mark = doubt.mark({ from = FROM }, one.fields)
+        local known = { key1 = { key = "key1", row = 1, to = TO, at_ms = BEGUN_S * 1000, mark = mark } }
+        assert.same({ "SM1" }, (judge({ one }, { message "SM1" }, { known = known })))
+        local changes = { { body = "Hello!" }, { from = "+7" }, { messaging_service_sid = "MG1" } }
+        for _, changed in ipairs(changes) do
+            local out, judged = judge({ row(1, changed) }, { message "SM1" }, { known = known })
+            assert.same({ "unclear" }, out)
+            assert.equal("its text or its sender has changed", judged[1].detail)
+        end
+    end)
+
     it("gets one message, and each message one row", function()
         local rows = { row(1), row(2), row(3) }
         assert.same({ "SM1", "SM2", "absent" }, (judge(rows, { message "SM1", message "SM2" })))

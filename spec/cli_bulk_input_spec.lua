@@ -79,6 +79,13 @@ describe("the input of bulk", function()
         end
     end)
 
+    it("bounds a record, not only each of its cells", function()
+        local cell = '"' .. ("x\n"):rep(10000) .. '"'
+        local _, why, at = cells("a\n" .. (cell .. ","):rep(4) .. "\n")
+        assert.equal("a cell that begins in line 30002 is too long: is a quote not closed?", why)
+        assert.equal(2, at)
+    end)
+
     it("reads JSON Lines, of which a bad one spoils no other", function()
         local all, why = read '\239\187\191{"to":"+1","n":1}\r\n\n{"to":\n7\n[1]\n{"to":"+2"}'
         assert.is_nil(why)

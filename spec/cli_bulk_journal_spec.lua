@@ -1,4 +1,5 @@
 local core = require "twilio_sms.core"
+local files = require "files"
 local simulator = require "simulator"
 
 -- Runs Lua code in a process of its own; what it prints.
@@ -10,6 +11,9 @@ local function elsewhere(code, before)
     pipe:close()
     return text
 end
+
+-- Only root can be somebody else.
+local it_as_root = io.popen("id -u"):read "*l" == "0" and it or pending
 
 describe("a journal", function()
     local path
@@ -48,6 +52,31 @@ describe("a journal", function()
         journal:close()
     end)
 
+    it("becomes its owner's only when others may see what is there", function()
+        for _, mode in ipairs { "644", "660", "755" } do
+            files.write(path, "one\n")
+            assert(os.execute(("chmod %s %s"):format(mode, path)))
+            assert(core.open_journal(path)):close()
+            assert.equal(mode == "755" and "-rwx------" or "-rw-------", io.popen("ls -l " .. path):read(10))
+            assert.equal("one\n", contents())
+        end
+    end)
+
+    it_as_root("is not used when it is another user's, and others may use it", function()
+        assert(os.execute(("mkdir -m 777 %s.d"):format(path)))
+        local shared = path .. ".d/shared"
+        files.write(shared, "one\n")
+        local open = ('print(require("twilio_sms.core").open_journal(%q))'):format(shared)
+        for mode, wanted in pairs {
+            ["666"] = "nil\tit belongs to another user, and more than its owner may use it\tfalse\n",
+            ["600"] = "nil\tPermission denied\tfalse\n",
+        } do
+            assert(os.execute(("chmod %s %s"):format(mode, shared)))
+            assert.equal(wanted, elsewhere(open, "setpriv --reuid 65534 --clear-groups"))
+        end
+        assert(os.execute(("rm -r %s.d"):format(path)))
+    end)
+
     it("is one process's at a time", function()
         local journal = assert(core.open_journal(path))
         local open = ([[
@@ -80,8 +109,7 @@ describe("a journal", function()
             print(journal:append(("y"):rep(1000)))
             print(journal:append "z")
         ]]):format(path)
-        -- Two blocks of 512 bytes, and no signal for more than that.
-        local text = elsewhere(code, "ulimit -f 2; trap '' XFSZ;")
+        local text = elsewhere(code, files.limit(2))
         assert.equal("true\nnil\tFile too large\ntrue\n", text)
         assert.equal(("x"):rep(1000) .. "z", contents())
     end)
@@ -122,6 +150,47 @@ describe("signals", function()
         assert.is_nil(text:find("still here", 1, true))
     end)
 
+    it("tell of a terminal that closes once, however often that is told", function()
+        local text = elsewhere(KILL .. [[
+            core.catch_signals()
+            for _ = 1, 3 do
+                kill "HUP"
+                print(core.signals())
+            end
+            kill "TERM"
+            print(core.signals())
+            core.release_signals()
+            kill "HUP"
+            print "still here"
+        ]])
+        assert.truthy(text:find "^1\n1\n1\n2\n", text)
+        assert.is_nil(text:find("still here", 1, true))
+    end)
+
+    it("leave alone what works without a terminal", function()
+        local code = [[
+            kill "HUP"
+            print(core.signals())
+        ]]
+        for _, start in ipairs { "core.catch_signals()\n", "core.unite_signals()\n" } do
+            assert.equal("0\n", elsewhere(KILL .. start .. code, "trap '' HUP;"))
+        end
+    end)
+
+    it("are all the same, if that is wanted", function()
+        for _, name in ipairs { "TERM", "HUP" } do
+            local text = elsewhere(KILL .. ([[
+                core.unite_signals()
+                local ok, why = pcall(function()
+                    kill %q
+                    print "still here"
+                end)
+                print(ok, why)
+            ]]):format(name))
+            assert.truthy(text:find "^false\t[^\n]*interrupted!\n$", text)
+        end
+    end)
+
     it("do what they did before, afterwards", function()
         local text = elsewhere(KILL .. [[
             core.catch_signals()
@@ -147,13 +216,34 @@ describe("signals", function()
     end)
 end)
 
-describe("is_tty", function()
-    it("knows a pipe from a terminal", function()
-        local ask = "print(require('twilio_sms.core').is_tty(0), require('twilio_sms.core').is_tty(99))"
-        assert.equal("false\tfalse\n", elsewhere(ask, "echo |"))
-        local script = ("script -qec %s /dev/null < /dev/null"):format(simulator.quote(
-            simulator.lua .. " -e " .. simulator.quote(
-                ("package.path, package.cpath = %q, %q\n%s"):format(package.path, package.cpath, ask))))
-        assert.equal("true\tfalse\r\n", io.popen(script):read "*a")
+describe("a terminal", function()
+    local function ask(code, before)
+        return elsewhere("local core = require 'twilio_sms.core'\n" .. code, before)
+    end
+
+    -- The same on a terminal.
+    local function ask_there(code, before)
+        local path = os.tmpname()
+        files.write(path, ("package.path, package.cpath = %q, %q\nlocal core = require 'twilio_sms.core'\n%s")
+            :format(package.path, package.cpath, code))
+        local line = ("%s %s %s"):format(before or "", simulator.lua, path)
+        local pipe = io.popen(("script -qec %s /dev/null < /dev/null"):format(simulator.quote(line)))
+        local text = pipe:read "*a"
+        pipe:close()
+        os.remove(path)
+        return text
+    end
+
+    it("is known from a pipe", function()
+        local code = "print(core.is_tty(0), core.is_tty(99))"
+        assert.equal("false\tfalse\n", ask(code, "echo |"))
+        assert.equal("true\tfalse\r\n", ask_there(code))
+    end)
+
+    it("says how wide it is", function()
+        local code = "print(core.terminal_width(0), core.terminal_width(99))"
+        assert.equal("nil\tnil\n", ask(code, "echo |"))
+        assert.equal("47\tnil\r\n", ask_there(code, "stty cols 47;"))
+        assert.equal("nil\tnil\r\n", ask_there(code, "stty cols 0;"))
     end)
 end)

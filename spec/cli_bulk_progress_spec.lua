@@ -46,6 +46,30 @@ describe("the progress of bulk", function()
         assert.equal("\r" .. (" "):rep(#line) .. ("\b"):rep(#line) .. "\r", out.text)
     end)
 
+    it("keeps to one line of a terminal, whatever its width becomes", function()
+        local out, columns = paper(), 80
+        local shown = progress.new(out, "terminal", 1000, 0, function() return columns end)
+        local function show(now_ms)
+            out.text = ""
+            shown:show(now_ms, 0, 0)
+            return out.text
+        end
+        local whole = "[--------------------] 0/1,000  0%  0.0/s  0 failed"
+        local numbers = whole:sub(24)
+        assert.equal("\r" .. whole, show(0))
+        columns = #whole + 1
+        assert.equal("\r" .. whole, show(200))
+        columns = #whole
+        local rest = #whole - 1 - #numbers
+        assert.equal("\r" .. numbers .. (" "):rep(rest) .. ("\b"):rep(rest), show(400))
+        columns = 10
+        assert.equal("\r" .. numbers:sub(1, 9), show(600))
+        columns = 1
+        assert.equal("\r", show(800))
+        columns = nil -- it does not say
+        assert.equal("\r" .. whole, show(1000))
+    end)
+
     it("is a line every ten seconds elsewhere", function()
         local out = paper()
         local shown = progress.new(out, "lines", 100000, 0)

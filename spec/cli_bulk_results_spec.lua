@@ -146,7 +146,7 @@ describe("the results file of bulk", function()
             end
             local file, why = results.open(path, identity)
             assert.is_nil(file)
-            assert.equal(path .. ": " .. wanted, why)
+            assert.equal(path .. ": " .. wanted .. "; a new campaign takes another file: --results", why)
         end
         for _, text in ipairs { "to,body\n+1,x\n", "to,body", '{"to":"+1"}', '{"to":"+1"}\n', "\n" } do
             put(text)
@@ -157,6 +157,26 @@ describe("the results file of bulk", function()
         end
         put((whole:gsub('"version":1', '"version":2')))
         assert.truthy(select(2, results.open(path, BY_ID)):find "another version")
+    end)
+
+    it("belongs to nobody while it has no rows", function()
+        write(BY_ID, {})
+        write(BY_ROW, { "accepted" })
+        local file = assert(results.open(path, BY_ROW))
+        assert.equal("done", file:state(row(1)))
+        file:close()
+    end)
+
+    -- A head that is longer than what is read at once was taken for one that nobody could end, and all that
+    -- was sent was forgotten.
+    it("takes no head that it could not read again", function()
+        local long = { account_sid = "AC1", columns = { "to", ('"'):rep(40000) }, keyed_by = "row" }
+        assert.same({ nil, path .. ": the names of the columns are too long" },
+            { results.open(path, long) })
+        local text = ('{"account_sid":"AC1","columns":["to","%s"]'):format(('\\"'):rep(40000)) .. "\nx\n"
+        put(text)
+        assert.same({ nil, path .. ": it is no results file" }, { results.open(path, long) })
+        assert.equal(text, contents())
     end)
 
     it("is one run's at a time", function()

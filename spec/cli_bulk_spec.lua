@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local command = require "command"
+local limit = require("files").limit
 local simulator = require "simulator"
 
 describe("twilio-sms bulk", function()
@@ -104,6 +105,33 @@ describe("twilio-sms bulk", function()
         out:close()
         done = report(run(line))
         assert.same({ 3, 1, 2 }, { done.rows, done.sent, done.done_before })
+    end)
+
+    it("prints nothing into its own files and sockets when its streams are closed", function()
+        local to = fresh()
+        local path = file(("to,body\n%s,x\n"):format(to))
+        local text = command.shell(exports() .. ("(command bulk %s %s <&- >&- 2>&-); echo status $?")
+            :format(path, FAST))
+        assert.equal("status 74\n", text)
+        assert.equal(1, report(run(path .. " --json")).done_before)
+        assert.same({ "x" }, texts_of(to))
+    end)
+
+    it("says when there is nothing to do", function()
+        local path = file "to,body\n"
+        assert.equal("There are no rows.\nWhat became of each row is in " .. path .. ".results.jsonl.\n",
+            run(path).out)
+        assert.truthy(run(path .. " --plan").out:find "^There are no rows%.\n")
+    end)
+
+    it("shows what Twilio says as what it is", function()
+        local hostile = simulator.start [[script = { { on = "send", action = "status", status = 401,
+            message = "\226\128\174red" } }]]
+        local path = file(("to,body\n%s,x\n"):format(fresh()))
+        local ran = run(path, command.env(hostile))
+        hostile:stop()
+        assert.equal(4, ran.status)
+        assert.truthy(ran.out:find([[: \xe2\x80\xaered (]], 1, true), ran.out)
     end)
 
     it("reads standard input, and says it in words", function()
@@ -292,7 +320,28 @@ describe("twilio-sms bulk", function()
         assert.same({ "x" }, texts_of(to))
     end)
 
-    it("ends when it is interrupted, and says what is left", function()
+    it("never sends a row in doubt again because it was edited", function()
+        local to = fresh()
+        local path = file(("id,to,body\n1,%s,x\n"):format(to))
+        local config = file "in_doubt = stop\n"
+        ask("faults", "--data on=send --data action=drop_after --data times=1", "--data to=%2B" .. to:sub(2))
+        assert.equal(3, run(path .. " --config " .. config).status)
+        local out = io.open(path, "w")
+        out:write(("id,to,body\n1,%s,y\n"):format(to))
+        out:close()
+        local ran = run(path)
+        assert.equal(3, ran.status)
+        assert.truthy(ran.err:find("row 1: in doubt: its text or its sender has changed", 1, true), ran.err)
+        out = io.open(path, "w")
+        out:write(("id,to,body\n1,%s,x\n"):format(to))
+        out:close()
+        assert.equal(3, run(path, { TWILIO_FROM = "+15005550099" }).status)
+        assert.equal(1, report(run(path .. " --json")).found)
+        assert.same({ "x" }, texts_of(to))
+    end)
+
+    -- Ends a run by a signal.
+    local function check_interruption(signal)
         local lines = { "to,body" }
         for _ = 1, 40 do
             lines[#lines + 1] = fresh() .. ",x"
@@ -302,12 +351,12 @@ describe("twilio-sms bulk", function()
         local text = command.shell(exports() .. ([[
             command bulk %s --json > %s.out &
             until [ "$(grep -c accepted %s.results.jsonl 2> /dev/null)" = 2 ]; do sleep 0.05; done
-            kill -INT $!
+            kill -%s $!
             wait $!
             echo status $?
             cat %s.out
             rm %s.out
-        ]]):format(path, path, path, path, path))
+        ]]):format(path, path, path, signal, path, path))
         local status, printed = text:match "^status (%d+)\n(.*)$"
         local done = cjson.decode(printed)
         assert.same({ "130", "interrupted" }, { status, done.stopped })
@@ -315,6 +364,11 @@ describe("twilio-sms bulk", function()
         assert.same({ 40 - done.sent, 0 }, { done.left, done.in_doubt })
         local rest = report(run(path .. " --json"))
         assert.same({ 40 - done.sent, done.sent, 0 }, { rest.sent, rest.done_before, rest.found })
+    end
+
+    it("ends when it is interrupted, or its terminal closes, and says what is left", function()
+        check_interruption "INT"
+        check_interruption "HUP"
     end)
 
     it("ends at once when it is interrupted again", function()
@@ -347,9 +401,7 @@ describe("twilio-sms bulk", function()
         end
         local path = file(table.concat(lines, "\n"))
         local before = sim:stats().accepted
-        local text = command.shell(exports() .. ([[
-            trap '' XFSZ
-            ulimit -f 8
+        local text = command.shell(exports() .. limit(8) .. ([[
             (command bulk %s --json --concurrency 10 %s 2> /dev/null); echo status $?
         ]]):format(path, FAST))
         local printed, status = text:match "^(.*)status (%d+)\n$"

@@ -39,6 +39,44 @@ describe("twilio-sms doctor", function()
         assert.is_nil(result.out:find(simulator.AUTH_TOKEN, 1, true))
     end)
 
+    it("finds libraries that do not do", function()
+        local judge = require("twilio_sms.cli.doctor_versions").judge
+        local function with(changes)
+            local versions = {
+                libcurl = "7.88.1", libcurl_least = "7.85.0", tls = "OpenSSL/3.0.17",
+                openssl = "OpenSSL 3.0.17 1 Jul 2025", openssl_major = 3, openssl_built_major = 3,
+            }
+            for name, value in pairs(changes) do
+                versions[name] = value or nil
+            end
+            return versions
+        end
+        for _, libcurl in ipairs { "7.85.0", "7.85.1", "7.100.0-DEV", "8.0.0" } do
+            assert.same({ "ok", "libcurl " .. libcurl .. " with OpenSSL/3.0.17, OpenSSL 3.0.17 1 Jul 2025" },
+                { judge(with { libcurl = libcurl }) })
+        end
+        for wrong, changes in pairs {
+            ["libcurl is 7.84.9, but 7.85.0 is needed"] = { libcurl = "7.84.9" },
+            ["libcurl is 7.9.8, but 7.85.0 is needed"] = { libcurl = "7.9.8" },
+            ["libcurl 7.88.1 was built without TLS"] = { tls = false },
+            ["this is OpenSSL 4.0.0, but it was built for OpenSSL 3"] = {
+                openssl = "OpenSSL 4.0.0", openssl_major = 4,
+            },
+        } do
+            local verdict, text, advice = judge(with(changes))
+            assert.same({ "fails", wrong, "string" }, { verdict, text, type(advice) })
+        end
+    end)
+
+    it("names the libraries that it runs with", function()
+        local curl = io.popen "curl-config --version"
+        local version = curl:read("*a"):match "[%d.]+"
+        curl:close()
+        local text = doctor("--offline").versions.text
+        assert.truthy(text:find("^twilio%-sms %S+ on Lua%a* [^:]+: libcurl %S+ with %S+, OpenSSL %d"), text)
+        assert.truthy(text:find("libcurl " .. version, 1, true), text)
+    end)
+
     it("looks at this machine only when it is told so", function()
         env.TWILIO_BASE_URL = "https://localhost:1"
         local found, status = doctor "--offline"
@@ -63,6 +101,9 @@ describe("twilio-sms doctor", function()
         assert.is_nil(found.connection)
         found = doctor "--auth-token-file /nowhere/token"
         assert.equal("/nowhere/token: No such file or directory", found.auth_token.text)
+        found = doctor("--auth-token-file " .. simulator.AUTH_TOKEN)
+        assert.equal("its file (not shown: it may be the secret): No such file or directory",
+            found.auth_token.text)
         env.TWILIO_API_KEY = "SK" .. ("1"):rep(32)
         assert.equal("its secret is not known", doctor().api_key.text)
         env.TWILIO_ACCOUNT_SID = "AC123"
@@ -97,7 +138,13 @@ describe("twilio-sms doctor", function()
 
     it("looks at the opt-out list", function()
         local found, status = doctor "--store /nowhere/o.db"
-        assert.same({ 1, "/nowhere/o.db is not there" }, { status, found.store.text })
+        assert.same({ 1, "fails" }, { status, found.store.verdict })
+        assert.truthy(found.store.text:find("/nowhere/o.db is not there: ", 1, true))
+        local missing = os.tmpname()
+        os.remove(missing)
+        found = doctor("--store " .. missing)
+        assert.equal("fails", found.store.verdict)
+        assert.is_nil(io.open(missing)) -- it only looks
         local file = command.file "this is no database, for certain"
         found = doctor("--store " .. file)
         assert.equal("fails", found.store.verdict)

@@ -152,6 +152,20 @@ describe("twilio-sms about messages", function()
             assert.truthy(result.err:find("OptedOut", 1, true))
             assert.equal(0, run("send +15558675312 x --store " .. store).status)
             assert.truthy(os.execute("rm " .. store .. "*"))
+            -- Who mistypes its path does not write to those who have opted out.
+            for _, line in ipairs { "send +15558675310 x --store ", "send +15558675310 x --dry-run --store ",
+                "bulk spec/none.csv --store " } do
+                result = run(line .. store)
+                assert.equal(66, result.status)
+                assert.truthy(result.err:find("is it the path of the opt-out list?", 1, true), result.err)
+                assert.is_nil(io.open(store))
+            end
+        end)
+
+        it("needs no opt-out list to read", function()
+            local config = command.file "store = /nowhere/sms.db\n"
+            assert.equal(0, run("list --limit 1 --config " .. config).status)
+            os.remove(config)
         end)
     end)
 
@@ -209,24 +223,26 @@ describe("twilio-sms about messages", function()
         assert.equal(0, run("wait " .. send()).status)
     end)
 
-    it("tells of doubt when a request was under way", function()
+    it("tells of doubt when a request was under way, however it is ended", function()
         local hanging = simulator.start [[script = { { on = "send", action = "hang" } }]]
         local exports = {}
         for name, value in pairs(command.env(hanging)) do
             exports[#exports + 1] = ("export %s=%s\n"):format(name, command.quote(value))
         end
-        local text = command.shell(table.concat(exports) .. [[
-            set -m
-            command send +15558675310 x 2>&1 &
-            stats() { curl --silent --cacert "$TWILIO_CA_FILE" "$TWILIO_BASE_URL/_sim/stats"; }
-            until stats | grep -q '"hang":1'; do :; done
-            kill -INT $!
-            wait $!
-            echo "status $?"
-        ]])
+        for count, signal in ipairs { "INT", "TERM", "HUP" } do
+            local text = command.shell(table.concat(exports) .. ([[
+                set -m
+                command send +15558675310 x 2>&1 &
+                stats() { curl --silent --cacert "$TWILIO_CA_FILE" "$TWILIO_BASE_URL/_sim/stats"; }
+                until stats | grep -q '"hang":%d'; do :; done
+                kill -%s $!
+                wait $!
+                echo "status $?"
+            ]]):format(count, signal))
+            assert.equal("twilio-sms send: interrupted; the message may have been sent: "
+                .. "look with `twilio-sms list` before you repeat it\nstatus 130\n", text)
+        end
         hanging:stop()
-        assert.equal("twilio-sms send: interrupted; the message may have been sent: "
-            .. "look with `twilio-sms list` before you repeat it\nstatus 130\n", text)
     end)
 
     it("ends at an interruption, and says what it leaves behind", function()
@@ -258,7 +274,12 @@ describe("twilio-sms about messages", function()
         local result = run "list > /dev/full"
         assert.equal(74, result.status)
         assert.truthy(result.err:find("cannot write what it found: No space left", 1, true), result.err)
-        result = run "send +15558675310 x --json > /dev/full"
-        assert.equal(74, result.status)
+        for _, line in ipairs { "--json", "--wait", "--json --wait" } do
+            result = run("send +15558675310 x " .. line .. " > /dev/full")
+            assert.equal(74, result.status)
+            -- Nobody must believe that it was not sent.
+            local wanted = "send: the message was sent as SM%x+, but: cannot write what it found: No space"
+            assert.truthy(result.err:find(wanted), result.err)
+        end
     end)
 end)

@@ -12,6 +12,17 @@ describe("JSON for programs", function()
         assert.equal('["x"]', json.encode(json.list { "x" }))
     end)
 
+    it("holds nothing that a terminal obeys, and means the same", function()
+        for text, wanted in pairs {
+            ["\27[31m"] = [["\u001b[31m"]], ["\194\155x\127"] = [["\u009bx\u007f"]],
+            ["\226\128\174a\226\129\166"] = [["\u202ea\u2066"]], ["\216\156"] = [["\u061c"]],
+            ["é €\226\128\147"] = '"é €\226\128\147"',
+        } do
+            assert.equal(wanted, json.encode(text))
+            assert.equal(text, core.json_decode("[" .. wanted .. "]")[1])
+        end
+    end)
+
     it("replaces what JSON cannot hold", function()
         assert.equal('"a\239\191\189b"', json.encode "a\255b")
         assert.equal("null", json.encode(0 / 0))
@@ -24,6 +35,7 @@ describe("texts for a terminal", function()
             ["plain é €"] = "plain é €", ["\27[2J"] = "\\x1b[2J", ["a\r\nb\nc\td"] = "a\\nb\\nc\\x09d",
             ["\0\127"] = "\\x00\\x7f", ["\194\155"] = "\\xc2\\x9b", ["\226\128\174x"] = "\\xe2\\x80\\xaex",
             ["\226\129\166"] = "\\xe2\\x81\\xa6", ["a\255é"] = "a\\xff\\xc3\\xa9",
+            ["\216\156"] = "\\xd8\\x9c",
         } do
             assert.equal(shown, terminal.escape(text))
         end
@@ -58,11 +70,18 @@ describe("output", function()
     end)
 
     it("hides numbers on request, however deep they are", function()
-        local value = { to = "+15558675310", list = { { From = "+15558675310" } }, body = "+15558675310" }
-        assert.equal('{"body":"+15558675310","list":[{"From":"+1********10"}],"to":"+1********10"}\n',
+        local value = { to = "+15558675310", list = { { From = "75310" } }, body = "Call +15558675310" }
+        assert.equal('{"body":"Call +15558675310","list":[{"From":"*****"}],"to":"+1********10"}\n',
+            printed({ json = true, mask = true }, function(out) out:object(value) end))
+        value = { OriginalRepliedMessageSender = "whatsapp:+15558675310", sid = "SM1", at = "+1" }
+        assert.equal('{"OriginalRepliedMessageSender":"whatsapp:+1********10","at":"+1","sid":"SM1"}\n',
             printed({ json = true, mask = true }, function(out) out:object(value) end))
         assert.equal("to  +1********10\n",
-            printed({ mask = true }, function(out) out:object(value, { "to" }) end))
+            printed({ mask = true }, function(out) out:object({ to = "+15558675310" }, { "to" }) end))
+    end)
+
+    it("shows what others have said as what it is", function()
+        assert.equal("a\\x1b[31mb\n", printed({}, function(out) out:remark "a\27[31mb" end))
     end)
 
     it("raises a failure when nothing can be written", function()

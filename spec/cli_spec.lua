@@ -18,6 +18,7 @@ describe("the command twilio-sms", function()
     it("explains itself", function()
         for line, wanted in pairs {
             ["--help"] = "Commands:", ["-h"] = "Usage: twilio-sms", ["sim --help"] = "--max-concurrency",
+            ["help"] = "Commands:", ["help sim"] = "--max-concurrency", ["help help"] = "[<topic>]",
         } do
             local printed, status = run(line)
             assert.equal(0, status)
@@ -33,7 +34,12 @@ describe("the command twilio-sms", function()
             ["sin"] = "unknown command 'sin'; did you mean 'sim'?",
             ["simulator --port 1"] = "unknown command 'simulator'",
             ["--verson"] = "unknown option '--verson'",
-            ["sim --prot 1"] = "Did you mean '--port'",
+            ["sim --prot 1"] = "did you mean '--port'",
+            ["--json list"] = "unknown option '--json'; the options of a command stand behind its name",
+            ["segments -5"] = "unknown option '-5'; a value that begins with a minus sign stands behind --",
+            ["help snd"] = "unknown command 'snd'; did you mean 'send'?",
+            ["bulk rows.csv --price -1"] = "option '--price': '-1' is no number, 0 or more",
+            ["bulk rows.csv --per-second -1"] = "option '--per-second': '-1' is no number, 0 or more",
             ["sim --port x"] = "option '--port': 'x' is no whole number",
             ["sim --port 99999"] = "option '--port' must be a whole number from 0 to 65535",
             ["sim --proxy-port 65536"] = "option '--proxy-port' must be a whole number from 0 to 65535",
@@ -53,6 +59,14 @@ describe("the command twilio-sms", function()
             assert.truthy(printed:find(wanted, 1, true), printed)
             assert.equal(64, status, line)
             assert.is_nil(printed:find("stack traceback", 1, true))
+        end
+    end)
+
+    it("fails when nobody can read what it says of itself", function()
+        for _, line in ipairs { "--version", "help", "man", "completion bash", "" } do
+            local result = command.run(line .. " > /dev/full")
+            assert.equal(line == "" and 64 or 74, result.status, line)
+            assert.truthy(result.err:find("No space left", 1, true), result.err)
         end
     end)
 

@@ -1,9 +1,58 @@
 local cjson = require "cjson"
 local command = require "command"
+local text = require "twilio_sms.cli.text"
 
 local function json_of(result)
     return cjson.decode(result.out)
 end
+
+-- A file that is read in the pieces of a list.
+local function paper(pieces)
+    local at = 0
+    return {
+        read = function()
+            at = at + 1
+            if pieces[at] == false then
+                return nil, "Input/output error"
+            end
+            return pieces[at]
+        end,
+    }
+end
+
+local function lines_of(pieces)
+    local lines = {}
+    for line in text.lines(paper(pieces)) do
+        lines[#lines + 1] = line
+    end
+    return lines
+end
+
+describe("the lines of a file", function()
+    it("are those between its line feeds, however it is read", function()
+        assert.same({}, lines_of {})
+        assert.same({ "" }, lines_of { "\n" })
+        assert.same({ "a", "", "b" }, lines_of { "a\n\nb" })
+        assert.same({ "abc", "d\r" }, lines_of { "a", "b", "c\nd", "\r\n" })
+    end)
+
+    it("are cut where no line goes on that far", function()
+        local most, piece = 16777216, ("x"):rep(1048576)
+        local pieces = { "first\n" }
+        for i = 1, 20 do
+            pieces[i + 1] = piece
+        end
+        pieces[#pieces + 1] = "\nlast"
+        local lines = lines_of(pieces)
+        assert.same({ "first", most + 1, "last" }, { lines[1], #lines[2], lines[3] })
+    end)
+
+    it("never seem to end where they cannot be read", function()
+        local ok, err = pcall(lines_of, { "a\nb", false })
+        assert.same({ false, 66, "the file cannot be read: Input/output error" },
+            { ok, err.status, err.message })
+    end)
+end)
 
 describe("twilio-sms segments", function()
     it("counts", function()

@@ -108,6 +108,20 @@ describe("a program with a loop of its own", function()
         other:close()
     end)
 
+    it("takes back what has not left", function()
+        local own = sim:client { rate = { per_number = 1 } }
+        local first = assert(own:submit { to = TO, body = "late first" })
+        local second = assert(own:submit { to = TO, body = "second" }) -- waits for its turn
+        own:step()
+        assert.is_true(own:withdraw(second))
+        assert.is_true(own:withdraw(first))
+        run({ own }, function() return first.done and second.done end)
+        assert.same({ "accepted", "not_sent" }, { first.value.outcome, second.err.outcome })
+        assert.is_false(own:withdraw(second))
+        assert.is_false(own:withdraw(assert(client:submit { to = TO, body = "of another client" })))
+        own:close()
+    end)
+
     it("has its hooks asked in step", function()
         local asked = 0
         client:hook("check", function()

@@ -258,7 +258,7 @@ check("events and counts are the same", function(t)
         submitted = 2, succeeded = 1, failed = 1, requests = 4, retries = 1, lookups = 1, lookups_found = 0,
         in_doubt = 0, in_flight = 0, queued = 0, denied = 0, throttled = 0, rate_limited = 0,
         retries_suppressed = 0, resends_prevented = 0, breaker = "closed", breaker_opened = 0,
-        breaker_refused = 0, events_dropped = 0,
+        breaker_refused = 0, events_dropped = 0, log_dropped = 0, export_dropped = 0,
     }, result.stats, "the counts")
 end)
 

@@ -22,4 +22,15 @@ function M.write(path, text)
     assert(file:close())
 end
 
+--- What tells the shell that no file may grow beyond so many blocks of 512 bytes, as on a disk
+-- that is full. What gcov writes when a program ends would be cut as well: it goes where nobody reads it.
+function M.limit(blocks)
+    return ([[
+        export GCOV_PREFIX=$(mktemp -d) GCOV_ERROR_FILE=/dev/null
+        trap 'rm -r "$GCOV_PREFIX"' EXIT
+        trap '' XFSZ
+        ulimit -f %d
+    ]]):format(blocks)
+end
+
 return M

@@ -1,16 +1,11 @@
 local core = require "twilio_sms.core"
+local files = require "files"
 local memory = require "twilio_sms.memory"
+local prometheus = require "prometheus"
 local sms = require "twilio_sms"
 local twilio = require "twilio"
 local webhook = require "twilio_sms.webhook"
 local worlds = require "worlds"
-
-local function read(path)
-    local file = assert(io.open(path, "rb"))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
 
 -- The number of a sample, as text.
 local function value(text, sample)
@@ -19,20 +14,6 @@ local function value(text, sample)
             return line:sub(#sample + 2)
         end
     end
-end
-
--- What promtool finds wrong; nil where it is not installed.
-local function promtool(text)
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    local command = "command -v promtool > /dev/null && { promtool check metrics < %s 2>&1; echo $?; }"
-    local pipe = io.popen(command:format(path))
-    local said = pipe:read "*a"
-    pipe:close()
-    os.remove(path)
-    return said ~= "" and said or nil
 end
 
 describe("metrics", function()
@@ -117,8 +98,38 @@ describe("metrics", function()
 
     it("are text that promtool takes", function()
         client:send { to = "+15005550010", body = "One" }
-        local complaint = promtool(client:metrics())
-        assert.is_true(complaint == nil or complaint == "0\n", complaint)
+        local said, ok = prometheus.promtool("check metrics < %s", client:metrics())
+        assert.is_true(said == nil or ok, said)
+    end)
+
+    it("are text in which Prometheus' own parsers find every sample", function()
+        client:send { to = "+15005550010", body = "One" }
+        client:send { to = "+15005550001", body = "Two" }
+        for _, format in ipairs { "prometheus", "openmetrics" } do
+            local text = client:metrics(format)
+            local _, samples = ("\n" .. text):gsub("\n[%l_]+[{ ]", "%0")
+            local found = prometheus.samples(format, text)
+            assert.is_true(found == nil or found == tostring(samples), found)
+        end
+    end)
+
+    it("tell calling codes, or numbers without their middle", function()
+        client:close()
+        client = worlds.client(world, { metrics = { numbers = "masked" } })
+        client:send { to = "+15005550134", body = "One" }
+        assert.equal("1", value(client:metrics(),
+            'twilio_messages_total{from_number="+15005550006",to_number="+1********34",status="queued"}'))
+        local ok, why = pcall(worlds.client, world, { metrics = { numbers = "raw" } })
+        assert.is_false(ok)
+        assert.truthy(tostring(why):find("calling_code", 1, true), why)
+    end)
+
+    it("count segments", function()
+        client:send { to = "+15005550010", body = ("x"):rep(161) }
+        client:send { to = "+15005550010", body = "你好" }
+        local text = client:metrics()
+        assert.equal("2", value(text, 'twilio_segments_total{encoding="GSM-7"}'))
+        assert.equal("1", value(text, 'twilio_segments_total{encoding="UCS-2"}'))
     end)
 end)
 
@@ -185,30 +196,12 @@ describe("metrics of a receiver", function()
 end)
 
 describe("docs/metrics.md", function()
-    -- Of each family: its type and the names of its labels, sorted.
-    local function families_of_text(text)
-        local types, labels = {}, {}
-        for name, kind in text:gmatch "# TYPE (%S+) (%S+)\n" do
-            types[name], labels[name] = kind, labels[name] or ""
-        end
-        for name, inside in text:gmatch "\n([%l_]+)(%b{}) " do
-            name = types[name] and name or name:gsub("_%l+$", "")
-            local names = {}
-            for label in inside:gmatch '([%l_]+)="' do
-                if label ~= "le" then
-                    names[#names + 1] = label
-                end
-            end
-            labels[name] = table.concat(names, " ")
-        end
-        return types, labels
-    end
-
     it("has a row for every metric, with its type and its labels", function()
         -- The text in which every family has a sample, as tests/test_metrics_text.c checks it.
-        local types, labels = families_of_text("\n" .. read "tests/data/metrics.prometheus.txt")
+        local types, labels = prometheus.families(files.read "tests/data/metrics.prometheus.txt")
         local documented = {}
-        for name, kind, names in read("docs/metrics.md"):gmatch "\n| `(twilio_[%l_]+)` | (%l+) | (.-) ?|" do
+        local page = files.read "docs/metrics.md"
+        for name, kind, names in page:gmatch "\n| `(twilio_[%l_]+)` | (%l+) | (.-) ?|" do
             documented[name] = true
             assert.equal(types[name], kind, name)
             assert.equal(labels[name], (names:gsub("[`,]", "")), name)

@@ -109,6 +109,17 @@ local function has_tls(parameters)
     return (" " .. parameters .. " "):find " ssl " ~= nil
 end
 
+-- Records which lines run, for tests/coverage.lua: in the master, from which all workers inherit the hook.
+local LINE_HOOK = ' require "line_hook"\n'
+
+local function with_line_hook(http)
+    if not os.getenv "LUA_COVERAGE" then
+        return http
+    end
+    local text, found = http:gsub("init_by_lua_block {", function(start) return start .. LINE_HOOK end, 1)
+    return found == 1 and text or ("init_by_lua_block {%s}\n%s"):format(LINE_HOOK, http)
+end
+
 local function configuration(self, opts)
     if opts.configuration then
         return opts.configuration, false
@@ -122,7 +133,7 @@ local function configuration(self, opts)
         modules = modules(), dir = self.dir, workers = tostring(self.worker_count),
         log_level = opts.log_level or "notice",
         build = assert(os.getenv "TWILIO_SMS_BUILD", "TWILIO_SMS_BUILD is not set; see `make -s env`"),
-        main = opts.main or "", http = opts.http or "", server = opts.server or "",
+        main = opts.main or "", http = with_line_hook(opts.http or ""), server = opts.server or "",
         listen = table.concat(lines, "\n"),
         trust = opts.ca_file
             and ("lua_ssl_trusted_certificate %s;\nlua_ssl_verify_depth 3;"):format(opts.ca_file) or "",

@@ -154,11 +154,12 @@ function M.new(perform)
         now_ms = START_MS, events = timeline.new(), running = nil, roots = {}, log = {}, woken_by_time = 0,
         exiting = false, refuses_timers = function() return false end,
         drops_timers = function() return false end,
-        real = { now_ms = core.now_ms, time_ms = core.time_ms },
+        real = { now_ms = core.now_ms, time_ms = core.time_ms, unpack = rawget(_G, "unpack") },
     }, World)
     core.now_ms = function() return self.now_ms end
     core.time_ms = function() return 1700000000000 + self.now_ms end
     rawset(_G, "ngx", fake_ngx(self))
+    rawset(_G, "unpack", self.real.unpack or table.unpack) -- nginx has the Lua 5.1 of LuaJIT
     package.loaded["ngx.semaphore"] = {
         new = function() return setmetatable({ world = self, resources = 0, waiters = {} }, Semaphore) end,
     }
@@ -177,6 +178,7 @@ end
 function World:close()
     core.now_ms, core.time_ms = self.real.now_ms, self.real.time_ms
     rawset(_G, "ngx", nil)
+    rawset(_G, "unpack", self.real.unpack)
     for _, list in ipairs { MODULES, FAKES } do
         for _, name in ipairs(list) do
             package.loaded[name] = nil

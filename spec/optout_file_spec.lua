@@ -238,6 +238,9 @@ describe("JSON", function()
         assert.matches("it is no JSON", refused[1][2])
         assert.same({ {}, {} }, { read("", "json") })
         assert.same({ {}, {} }, { read("[]", "json") })
+        rows, refused = read("[\n" .. (" "):rep(16777216) .. "]", "json")
+        assert.same({ {}, { { 1, "the array is longer than 16 MiB: write one object a line" } } },
+            { rows, refused })
     end)
 end)
 
@@ -259,6 +262,23 @@ describe("import", function()
         assert.equal("unknown", (ledger:status(PERSON)))
         report = ledger:import("number\n" .. PERSON .. "\n", "csv", { all_or_nothing = true })
         assert.same({ 1, 1, 0 }, { report.rows, report.changed, #report.refused })
+    end)
+
+    it("counts all bad rows, and names the first thousand", function()
+        local rows = { "number", PERSON }
+        for i = 1, 1001 do
+            rows[i + 2] = "x"
+        end
+        for _, all_or_nothing in ipairs { false, true } do
+            local report = new_ledger():import(table.concat(rows, "\n"), "csv", {
+                all_or_nothing = all_or_nothing,
+            })
+            assert.same({ 1001, 1000, 1002 },
+                { report.refused_count, #report.refused, report.refused[1000].line })
+            assert.equal(all_or_nothing and 0 or 1, report.changed)
+        end
+        local _, _, report = new_ledger():import("number" .. ("\nx"):rep(1001), "csv")
+        assert.same({ 1001, 1001 }, { report.rows, report.refused_count })
     end)
 
     it("never replaces what is newer", function()

@@ -427,5 +427,16 @@ describe("twilio_sms.sim.server", function()
             ]]
             assert.truthy(text:find "^status %d+\n$", text)
         end)
+
+        it("does not sleep over a signal that came before a step", function()
+            start { speed = 0 }
+            sim.server:catch_signals()
+            io.popen("kill -TERM $PPID"):close()
+            sim.server:step(0)
+            assert.is_true(sim.server:signalled())
+            local begun_ms = core.now_ms()
+            sim:step(10000) -- nothing else would wake it
+            assert.truthy(core.now_ms() - begun_ms < 5000)
+        end)
     end)
 end)

@@ -100,6 +100,7 @@ describe("core.webhook", function()
                 num_segments = 1,
                 media = {},
                 idempotency_token = "0f2bd1a9",
+                received_ms = NOW_MS,
                 signature = signature,
                 params = {
                     MessageSid = MESSAGE,
@@ -393,7 +394,7 @@ describe("core.webhook", function()
             end,
             metrics = function() return webhook:metrics "openmetrics" end,
             count = function()
-                webhook:count("ok", { type = "inbound", to = "+15005550006" })
+                webhook:count("ok", { type = "inbound", to = "+15005550006" }, NOW_MS)
                 return true
             end,
         }

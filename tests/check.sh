@@ -113,22 +113,38 @@ modules() {
 }
 
 generated() {
+    local version
+    version=$(sed -n 's/^#define TSMS_VERSION "\(.*\)"/\1/p' csrc/twilio_sms.h)
     lua5.4 csrc/wire/errors.lua | diff -u csrc/wire/errors.def - &&
         lua5.4 csrc/wire/errors.lua --markdown | diff -u docs/errors-table.md - &&
         "$build/tests/docs_configuration" | diff -u docs/configuration.md - &&
-        lua5.4 rockspec/rockspec.lua | diff -u rockspec/twilio-sms-scm-1.rockspec -
+        lua5.4 rockspec/rockspec.lua | diff -u rockspec/twilio-sms-scm-1.rockspec - &&
+        lua5.4 rockspec/rockspec.lua "$version" | diff -u "rockspec/twilio-sms-$version-1.rockspec" - &&
+        grep -q "^twilio-sms ($version) " rockspec/debian/changelog
 }
 
 # Every public C function has a comment above it, and every function of the Lua API too.
 documented() {
-    awk '/^TSMS_API/ && prev !~ /\*\/$/ && prev !~ /^TSMS_API/ && prev !~ /^ / {print FILENAME ": " $0; bad = 1}
+    awk '/^TSMS_API/ && prev !~ /\*\/$/ && prev !~ /^TSMS_API/ && prev !~ /^ / && prev !~ /^typedef .*\(\*/ {
+             print FILENAME ": " $0; bad = 1
+         }
          NF {prev = $0} END {exit bad}' csrc/twilio_sms*.h &&
         awk '/^function [A-Z][a-z]*[.:][a-z]/ && !/^function Drive/ && prev !~ /^--/ {
                  print FILENAME ": " $0; bad = 1
              }
              {prev = $0} END {exit bad}' lua/twilio_sms/{init,client,loop,content,listener,memory,optout}.lua \
             lua/twilio_sms/{quiet_hours,reply,signature,store_conformance,template,track,twiml,webhook}.lua \
-            lua/twilio_sms/sim/server.lua
+            lua/twilio_sms/sim/server.lua lua/twilio_sms/observe/{log,trace}.lua
+}
+
+# Every name that a user may write or read is on a page, and every link leads somewhere.
+pages() {
+    local part out bad=0
+    eval "$(make -s --no-print-directory BUILD="$build" env)"
+    for part in pages names; do
+        out=$(lua5.4 tests/examples/docs_$part.lua 2>&1) || { grep -v '^ok' <<< "$out"; bad=1; }
+    done
+    return $bad
 }
 
 words() {
@@ -145,6 +161,7 @@ step "symbols" symbols
 step "modules" modules
 step "generated files" generated
 step "documentation of public functions" documented
+step "pages hold what the code has" pages
 step "no open ends" words
 step "lint (luacheck)" luacheck -q lua spec examples csrc tests
 echo "$passed passed, $failed failed"

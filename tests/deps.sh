@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Finds out which packages are missing and installs them (Debian 12 and its relatives; as root or by sudo).
-# Usage: tests/deps.sh build | test | check | bench
+# Usage: tests/deps.sh build | test | check | bench | deb | packages
 set -eu
 
-# For building and the demo; then what the tests add, the checks, and the benchmark.
+# For building and the demo; then what the tests add, the checks, the benchmark, and the packages.
 packages=(
     gcc make pkg-config ca-certificates openssl
     libcurl4-openssl-dev libssl-dev libcjson-dev libevent-dev libsqlite3-dev
@@ -12,6 +12,7 @@ packages=(
 level=${1:-build}
 case $level in test | check | bench)
     packages+=(curl tzdata lua-busted libcmocka-dev libnghttp2-dev python3 python3-twilio)
+    packages+=(prometheus python3-prometheus-client) # promtool, and the parsers of Prometheus' client
     packages+=(nginx-light libnginx-mod-http-lua redis-server lua-nginx-redis)
     command -v npm > /dev/null || packages+=(nodejs npm)
     ;;
@@ -19,7 +20,11 @@ esac
 case $level in check | bench)
     packages+=(clang clang-format lua-check g++ valgrind gcovr libclang-rt-14-dev)
     ;;
+deb | packages)
+    packages+=(debhelper dpkg-dev)
+    ;;
 esac
+[ "$level" != packages ] || packages+=(lintian luarocks mmdebstrap)
 
 if ! command -v dpkg-query > /dev/null; then
     echo "This is not a Debian system. Install what matches these packages, then run make again:"

@@ -2,6 +2,8 @@
 
 #include "wire/calling_code.h"
 
+#include <limits.h>
+
 static unsigned code_of(const char *address)
 {
     return tsms__calling_code(tsms_str_from(address));
@@ -54,11 +56,12 @@ static void test_what_is_no_number(void **state)
     assert_int_equal(tsms__calling_code((tsms_str){NULL, 0}), 0);
 }
 
-/* How many values the label may have: what bounds the series of messages. */
+/* How many values the label may have: what bounds the series of messages. Their ranks are their
+ * places in the order of digits, without a gap. */
 static void test_all_prefixes(void **state)
 {
     static bool seen[1000];
-    size_t count = 0;
+    unsigned count = 0;
     for (unsigned first = 100; first < 1000; first++) {
         char number[16];
         snprintf(number, sizeof number, "+%u5550001", first);
@@ -67,10 +70,22 @@ static void test_all_prefixes(void **state)
         char text[8];
         snprintf(text, sizeof text, "+%u", code);
         assert_memory_equal(number, text, strlen(text));
-        count += !seen[code];
+        if (!seen[code]) {
+            assert_int_equal(tsms__calling_code_rank(code), count);
+            assert_int_equal(tsms__calling_code_at(count), code);
+            count++;
+        }
         seen[code] = true;
     }
     assert_int_equal(count, 2 + 44 + (700 - 440)); /* of one digit, of two, of three */
+    assert_int_equal(count, TSMS__CALLING_CODES);
+}
+
+static void test_ranks_that_nobody_has(void **state)
+{
+    assert_int_equal(tsms__calling_code_at(TSMS__CALLING_CODES), 0);
+    assert_int_equal(tsms__calling_code_at(645), 0);
+    assert_int_equal(tsms__calling_code_at(UINT_MAX), 0);
 }
 
 int main(void)
@@ -80,6 +95,7 @@ int main(void)
         cmocka_unit_test(test_numbers_of_other_channels),
         cmocka_unit_test(test_what_is_no_number),
         cmocka_unit_test(test_all_prefixes),
+        cmocka_unit_test(test_ranks_that_nobody_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

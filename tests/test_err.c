@@ -167,6 +167,8 @@ static void test_text_masks_numbers(void **state)
     assert_text_is("+123456", "+123456");
     assert_text_is("++1234567+7654321,", "++1****67+7****21,");
     assert_text_is("whatsapp:+15551234567", "whatsapp:+1********67");
+    assert_text_is("To=%2B15551234567&a=%2b7654321", "To=%2B1********67&a=%2b7****21");
+    assert_text_is("%2C1234567 2B1234567", "%2C1234567 2B1234567");
     assert_text_is("The 'To' number 15551234567 is not", "The 'To' number 1********67 is not");
     assert_text_is("SM01234567890123456789012345678901", "SM01234567890123456789012345678901");
     assert_text_is("0123456789ab", "0123456789ab");

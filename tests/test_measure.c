@@ -328,6 +328,72 @@ static void test_two_clients(void **state)
     virtual_close(&b);
 }
 
+static unsigned long long lost(tsms_str text, const char *sample)
+{
+    const char *number = metric_number(text, sample);
+    assert_non_null(number);
+    return strtoull(number, NULL, 10);
+}
+
+/* Both count themselves, and belong to several: each loss is counted once, also when the client
+ * leaves the trace, or ends. */
+static void test_what_a_trace_drops(void **state)
+{
+    static const char sample[] = "twilio_export_dropped_total";
+    virtual_driver a;
+    virtual_driver b;
+    tsms__region_unlink("test_measure", VIRTUAL_ACCOUNT);
+    virtual_open(&a, NULL, "shared=test_measure");
+    virtual_open(&b, NULL, "shared=test_measure");
+    tsms_trace_options options = TSMS_TRACE_OPTIONS_INIT;
+    tsms_trace *trace = NULL;
+    assert_int_equal(tsms_trace_new(NULL, &options, &trace, NULL), TSMS_OK);
+    tsms_client_set_trace(a.client, trace);
+    tsms_client_set_trace(b.client, trace);
+    assert_int_equal(lost(metrics(&a), sample), 0);
+    tsms_trace_dropped(trace, 3);
+    assert_int_equal(virtual_stats(&a).export_dropped, 3);
+    assert_int_equal(virtual_stats(&a).export_dropped, 3);
+    tsms_trace_dropped(trace, 2);
+    assert_int_equal(lost(metrics(&b), sample), 5);
+    tsms_trace_dropped(trace, 1);
+    tsms_client_set_trace(a.client, NULL);
+    assert_int_equal(lost(metrics(&a), sample), 6);
+    tsms_trace_dropped(trace, 4);
+    tsms_trace_free(trace);
+    virtual_close(&b);
+    assert_int_equal(lost(metrics(&a), sample), 10);
+    tsms__region_unlink("test_measure", VIRTUAL_ACCOUNT);
+    virtual_close(&a);
+}
+
+static void test_what_a_log_drops(void **state)
+{
+    enum { LINES = 2000 };
+    static const char sample[] = "twilio_log_dropped_total";
+    virtual_driver d;
+    virtual_open(&d, NULL, "");
+    tsms_log_options options = TSMS_LOG_OPTIONS_INIT;
+    options.buffer_size = 16384;
+    tsms_log *log = NULL;
+    assert_int_equal(tsms_log_new(NULL, &options, &log, NULL), TSMS_OK);
+    tsms_client_set_log(d.client, log);
+    for (int i = 0; i < LINES; i++) {
+        tsms_log_add(log, TSMS_LOG_ERROR, "test", NULL, 0, d.now.wall_ms + i * 1000);
+    }
+    unsigned taken = 0;
+    tsms_str line;
+    tsms_log_level level;
+    while (tsms_log_take(log, &level, &line)) {
+        taken++;
+    }
+    assert_in_range(taken, 1, LINES - 1);
+    assert_int_equal(virtual_stats(&d).log_dropped, LINES - taken);
+    assert_int_equal(lost(metrics(&d), sample), LINES - taken);
+    tsms_log_free(log);
+    virtual_close(&d);
+}
+
 /* The text is absent, the client goes on, and what it counts is not lost. */
 static void test_without_memory(void **state)
 {
@@ -366,6 +432,8 @@ int main(void)
         cmocka_unit_test(test_a_retry_waits_again),
         cmocka_unit_test(test_the_breaker),
         cmocka_unit_test(test_two_clients),
+        cmocka_unit_test(test_what_a_trace_drops),
+        cmocka_unit_test(test_what_a_log_drops),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,14 +77,14 @@ static void test_counting(void **state)
     tsms__series first = tsms__series_of(TSMS__ERRORS, 3, 0, 0);
     tsms__series second = tsms__series_of(TSMS__ERRORS, 4, 0, 0);
     for (int i = 0; i < 5; i++) {
-        tsms__metrics_count(metrics, first);
+        tsms__metrics_count(metrics, first, 1);
     }
-    tsms__metrics_count(metrics, second);
-    tsms__metrics_count(metrics, tsms__series_of(TSMS__RETRIES, 3, 0, 0));
+    tsms__metrics_count(metrics, second, 7);
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__RETRIES, 3, 0, 0), 1);
     assert_int_equal(count_of(metrics, TSMS__ERRORS, first), 5);
-    assert_int_equal(count_of(metrics, TSMS__ERRORS, second), 1);
+    assert_int_equal(count_of(metrics, TSMS__ERRORS, second), 7);
     size_t series;
-    assert_int_equal(total(metrics, TSMS__ERRORS, &series).count, 6);
+    assert_int_equal(total(metrics, TSMS__ERRORS, &series).count, 12);
     assert_int_equal(series, 2);
 }
 
@@ -126,25 +126,25 @@ static void test_more_series_than_slots(void **state)
     enum { MANY = 5000, BESIDE = 7 };
     tsms__metrics *metrics = *state;
     for (unsigned i = 0; i < BESIDE; i++) {
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__WEBHOOKS, i, 0, 0));
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, i, 0, 0));
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__WEBHOOKS, i, 0, 0), 1);
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, i, 0, 0), 1);
     }
     for (int round = 0; round < 2; round++) {
         for (unsigned i = 0; i < MANY; i++) {
-            tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, i, 49, 3));
+            tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, i, 49, 3), 1);
         }
     }
     size_t series;
     unsigned all = TSMS__LABEL_OVERFLOW;
-    tsms__series rest = tsms__series_of(TSMS__MESSAGES, all, all, all);
+    tsms__series rest = tsms__series_of(TSMS__MESSAGES, all, all, 3);
     assert_int_equal(total(metrics, TSMS__MESSAGES, &series).count, 2 * MANY);
     assert_in_range(series, 1900, 2000);
-    assert_int_equal(tsms__metrics_at(metrics, TSMS__MESSAGES, 0), rest);
     assert_int_equal(count_of(metrics, TSMS__MESSAGES, rest), tsms__metrics_overflowed(metrics));
     assert_int_equal(count_of(metrics, TSMS__MESSAGES, rest), 2 * (MANY - (series - 1)));
     for (size_t slot = 1; slot < tsms__metrics_slots(TSMS__MESSAGES); slot++) {
         tsms__sample sample = {0};
-        if (tsms__metrics_at(metrics, TSMS__MESSAGES, slot) != 0) {
+        tsms__series at = tsms__metrics_at(metrics, TSMS__MESSAGES, slot);
+        if (at != 0 && at != rest) {
             tsms__metrics_add(metrics, TSMS__MESSAGES, slot, &sample);
             assert_int_equal(sample.count, 2);
         }
@@ -153,6 +153,35 @@ static void test_more_series_than_slots(void **state)
     assert_int_equal(series, BESIDE);
     assert_int_equal(total(metrics, TSMS__ERRORS, &series).count, BESIDE);
     assert_int_equal(series, BESIDE);
+}
+
+/* The last labels of messages are few and are kept; where even they are many, all are given up. */
+static void test_what_overflow_keeps(void **state)
+{
+    enum { MANY = 5000, STATUSES = 40 };
+    tsms__metrics *metrics = *state;
+    unsigned all = TSMS__LABEL_OVERFLOW;
+    for (unsigned i = 0; i < MANY; i++) {
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, 7, i, i % STATUSES), 1);
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__WEBHOOKS, 7, 2, i), 1);
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, i, 0, 0), 1);
+    }
+    size_t series;
+    assert_int_equal(total(metrics, TSMS__MESSAGES, &series).count, MANY);
+    assert_int_equal(total(metrics, TSMS__WEBHOOKS, &series).count, MANY);
+    assert_int_equal(total(metrics, TSMS__ERRORS, &series).count, MANY);
+    size_t kept = 0;
+    for (unsigned status = 0; status < STATUSES; status++) {
+        kept += count_of(metrics, TSMS__MESSAGES,
+                         tsms__series_of(TSMS__MESSAGES, all, all, status)) > 0;
+    }
+    assert_int_equal(kept, 31);
+    assert_true(count_of(metrics, TSMS__MESSAGES, tsms__series_of(TSMS__MESSAGES, all, all, all)) >
+                0);
+    assert_true(count_of(metrics, TSMS__WEBHOOKS, tsms__series_of(TSMS__WEBHOOKS, 7, 2, all)) >
+                MANY - 2000);
+    assert_true(count_of(metrics, TSMS__ERRORS, tsms__series_of(TSMS__ERRORS, all, all, all)) >
+                MANY - 64);
 }
 
 /* Labels from short lists all find room: operations, outcomes and statuses of HTTP, kinds. */
@@ -174,13 +203,17 @@ static void test_short_lists_fit(void **state)
         }
     }
     for (unsigned kind = 0; kind < TSMS_KIND_COUNT; kind++) {
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, kind, 0, 0));
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__RETRIES, kind, 0, 0));
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__SUPPRESSED, kind, 0, 0));
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__ERRORS, kind, 0, 0), 1);
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__RETRIES, kind, 0, 0), 1);
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__SUPPRESSED, kind, 0, 0), 1);
     }
     for (unsigned i = 0; i < 9; i++) {
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__TRANSITIONS, i / 3, i % 3, 0));
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__TRANSITIONS, i / 3, i % 3, 0), 1);
     }
+    for (unsigned encoding = TSMS_ENCODING_GSM7; encoding <= TSMS_ENCODING_UCS2; encoding++) {
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__SEGMENTS, encoding, 0, 0), 1);
+    }
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__SEGMENTS, TSMS__ENCODING_NONE, 0, 0), 1);
     for (unsigned i = 0; i < 3; i++) {
         tsms__metrics_time(metrics, tsms__series_of(TSMS__WAITS, i, 0, 0), 1);
     }
@@ -254,6 +287,7 @@ int main(void)
         TEST(test_counting),
         TEST(test_the_bucket_of_a_time),
         TEST(test_more_series_than_slots),
+        TEST(test_what_overflow_keeps),
         TEST(test_short_lists_fit),
         TEST(test_senders),
         TEST(test_many_senders),

@@ -33,7 +33,7 @@ static void count(tsms__region *region, tsms__instrument instrument, unsigned fi
 {
     for (int i = 0; i < times; i++) {
         tsms__metrics_count(tsms__region_metrics(region),
-                            tsms__series_of(instrument, first, second, third));
+                            tsms__series_of(instrument, first, second, third), 1);
     }
 }
 
@@ -55,6 +55,11 @@ static void fill(tsms__region *region)
     count(region, TSMS__MESSAGES, number, 49, TSMS_MESSAGE_FAILED, 1);
     count(region, TSMS__MESSAGES, shop, 0, TSMS_MESSAGE_ACCEPTED, 1);
     count(region, TSMS__MESSAGES, TSMS__SENDER_OTHER, 7, TSMS__STATUS_IN_DOUBT, 1);
+    count(region, TSMS__MESSAGES, number, TSMS__MASKED + 34, TSMS_MESSAGE_QUEUED, 4);
+    count(region, TSMS__MESSAGES, number, TSMS__MASKED + 305 * 100 + 7, TSMS_MESSAGE_QUEUED, 1);
+    count(region, TSMS__SEGMENTS, TSMS_ENCODING_GSM7, 0, 0, 12);
+    count(region, TSMS__SEGMENTS, TSMS_ENCODING_UCS2, 0, 0, 3);
+    count(region, TSMS__SEGMENTS, TSMS__ENCODING_NONE, 0, 0, 1);
     count(region, TSMS__WEBHOOKS, TSMS_MESSAGE_RECEIVED, TSMS_VERDICT_OK, 1, 2);
     count(region, TSMS__WEBHOOKS, TSMS_MESSAGE_RECEIVED, TSMS_VERDICT_OK, 44, 3);
     count(region, TSMS__WEBHOOKS, TSMS_MESSAGE_RECEIVED, TSMS_VERDICT_REPLAY, 44, 1);
@@ -124,14 +129,23 @@ static void test_overflow(void **state)
     for (unsigned i = 0; i < MANY; i++) {
         count(*state, TSMS__MESSAGES, TSMS__SENDER_OTHER, i, TSMS_MESSAGE_QUEUED, 1);
     }
+    count(*state, TSMS__MESSAGES, TSMS__SENDER_OTHER, MANY, TSMS_MESSAGE_FAILED, 3);
     tsms_buf buf = text_of(*state, TSMS_METRICS_PROMETHEUS);
     tsms_str text = tsms__buf_str(&buf);
     const char *rest = metric_number(text, "twilio_messages_total{from_number=\"__overflow__\","
-                                           "to_number=\"__overflow__\",status=\"__overflow__\"}");
+                                           "to_number=\"__overflow__\",status=\"queued\"}");
     assert_non_null(rest);
     char number[24];
     snprintf(number, sizeof number, "%d", atoi(rest));
     assert_in_range(atoi(rest), MANY - 1999, MANY - 1900);
+    assert_metric(
+        text, "twilio_messages_sent_total{status=\"queued\",from_number=\"__overflow__\"}", number);
+    assert_metric(text,
+                  "twilio_messages_total{from_number=\"__overflow__\",to_number=\"__overflow__\","
+                  "status=\"failed\"}",
+                  "3");
+    assert_false(metrics_hold(text, "twilio_messages_sent_total{status=\"failed\""));
+    snprintf(number, sizeof number, "%d", atoi(rest) + 3);
     assert_metric(text, "twilio_series_overflow_total", number);
     snprintf(number, sizeof number, "%d", MANY - atoi(rest));
     assert_metric(text, "twilio_messages_sent_total{status=\"queued\",from_number=\"other\"}",
@@ -147,6 +161,8 @@ static void test_labels_of_another_version(void **state)
     count(*state, TSMS__TRANSITIONS, 9, 1, 0, 1);
     count(*state, TSMS__WEBHOOKS, 999, 99, 0, 1);
     count(*state, TSMS__MESSAGES, 300, 1, 999, 1);
+    count(*state, TSMS__MESSAGES, 0, TSMS__MASKED + 306 * 100, 1, 1);
+    count(*state, TSMS__SEGMENTS, 2, 0, 0, 1);
     observe(*state, TSMS__REQUESTS, 97, 98, 99, 1);
     observe(*state, TSMS__WAITS, 99, 0, 0, 1);
     tsms_buf buf = text_of(*state, TSMS_METRICS_PROMETHEUS);
@@ -157,6 +173,11 @@ static void test_labels_of_another_version(void **state)
     assert_metric(text, "twilio_callbacks_total{status=\"999\",verdict=\"99\"}", "1");
     assert_metric(
         text, "twilio_messages_total{from_number=\"300\",to_number=\"+1\",status=\"999\"}", "1");
+    assert_metric(
+        text,
+        "twilio_messages_total{from_number=\"other\",to_number=\"31600\",status=\"accepted\"}",
+        "1");
+    assert_metric(text, "twilio_segments_total{encoding=\"2\"}", "1");
     assert_metric(text, "twilio_requests_total{operation=\"97\",outcome=\"98\",code_class=\"99\"}",
                   "1");
     assert_metric(text, "twilio_limiter_wait_seconds_count{level=\"99\"}", "1");

@@ -31,7 +31,7 @@ static void *count_messages(void *arg)
         snprintf(name, sizeof name, "+1500555%04d", (int)tsms__rand_between(&rand, 0, SENDERS - 1));
         unsigned sender = tsms__metrics_sender(metrics, tsms_str_from(name));
         unsigned code = (unsigned)tsms__rand_between(&rand, 1, CODES);
-        tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, sender, code, 3));
+        tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, sender, code, 3), 1);
         tsms__metrics_time(metrics, tsms__series_of(TSMS__SENDS, 0, 0, 0), i % 700);
     }
     return NULL;

@@ -80,6 +80,32 @@ static void test_first_attempts_fail_fast(void **state)
     virtual_close(&d);
 }
 
+static void test_first_attempts_that_are_to_wait(void **state)
+{
+    (void)state;
+    virtual_driver d;
+    virtual_open(&d, NULL, OPTIONS "retry.connection.attempts=1");
+    d.script = "refused refused refused";
+    send_many(&d, 3);
+    virtual_run(&d, 100);
+    assert_int_equal(virtual_collect(&d), 0);
+    tsms_request request = TSMS_REQUEST_INIT;
+    request.operation = TSMS_OP_FETCH;
+    request.sid = TSMS__STR(VIRTUAL_SID);
+    request.wait_for_breaker = true;
+    for (int i = 0; i < 3; i++) {
+        uint64_t id;
+        assert_int_equal(tsms__client_submit(d.client, &request, d.now, &id, NULL), TSMS_OK);
+    }
+    virtual_run(&d, 9000);
+    assert_int_equal(d.gets, 0);
+    assert_int_equal(virtual_stats(&d).breaker_refused, 0);
+    virtual_run(&d, 2000);
+    assert_int_equal(virtual_collect(&d), 3);
+    assert_string_equal(breaker_of(&d), "closed");
+    virtual_close(&d);
+}
+
 static void test_later_attempts_wait(void **state)
 {
     (void)state;
@@ -349,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_attempts_fail_fast),
+        cmocka_unit_test(test_first_attempts_that_are_to_wait),
         cmocka_unit_test(test_later_attempts_wait),
         cmocka_unit_test(test_a_good_probe_wakes_those_who_wait),
         cmocka_unit_test(test_how_many_are_woken),

@@ -6,7 +6,7 @@ static void every_option_is_found_by_its_key(void **state)
 {
     size_t count;
     const tsms__prop *props = tsms__props(&count);
-    assert_int_equal(count, 47);
+    assert_int_equal(count, 48);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(tsms__prop_find(tsms_str_from(props[i].key)), &props[i]);
     }

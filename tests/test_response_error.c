@@ -250,8 +250,9 @@ static void test_long_and_dirty_messages_become_one_clean_line(void **state)
 
 static void test_links_are_whole_or_absent(void **state)
 {
-    static const char *const wrong[] = {"www.twilio.com", "javascript:alert(1)", "ftp://h/x",
-                                        "https://h/a b", "https://h/\\nx"};
+    static const char *const wrong[] = {
+        "www.twilio.com", "javascript:alert(1)",      "ftp://h/x",      "https://h/a b",
+        "https://h/\\nx", "https://h/%2B15551234567", "https://h/?a=b", "https://user:pass@h/"};
     char body[512];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         snprintf(body, sizeof body, "{\"code\":21211,\"more_info\":\"%s\"}", wrong[i]);

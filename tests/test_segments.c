@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "segments_oracle.h"
+#include "wire/segments.h"
 
 /* The cases that ask for smart encoding, with their text as the replacement leaves it: counting
  * comes after replacing, and only counting is tested here. */
@@ -91,6 +92,7 @@ static void test_published_cases(void **state)
         tsms_str text = tsms_str_from(is_smart ? smart_text(id) : text_of(one, "text"));
         tsms_segments got;
         assert_int_equal(tsms_segments_count(text, &got, NULL), TSMS_OK);
+        assert_int_equal(tsms__encoding_of(text), got.encoding);
         if (strcmp(tsms_encoding_name(got.encoding), text_of(one, "encoding")) != 0 ||
             got.segments != number_of(one, "segments_code_point") ||
             got.units != number_of(one, "units") ||
@@ -149,11 +151,13 @@ static void test_alphabet_is_complete(void **state)
             fail_msg("U+%04X", c);
         }
         if (is_surrogate) {
+            assert_int_equal(tsms__encoding_of(text), TSMS_ENCODING_UCS2);
             continue;
         }
         bool is_gsm7 = got.encoding == TSMS_ENCODING_GSM7;
         if (is_gsm7 != (oracle_has(oracle_basic, c) || oracle_has(oracle_extension, c)) ||
-            got.units != (is_gsm7 ? 1 + oracle_has(oracle_extension, c) : 1 + (c > 0xFFFF))) {
+            got.units != (is_gsm7 ? 1 + oracle_has(oracle_extension, c) : 1 + (c > 0xFFFF)) ||
+            tsms__encoding_of(text) != got.encoding) {
             fail_msg("U+%04X: %s, %d units", c, tsms_encoding_name(got.encoding), got.units);
         }
         basic += is_gsm7 && got.units == 1;
@@ -275,6 +279,7 @@ static void test_random_texts_agree_with_the_slow_count(void **state)
         oracle_result want = oracle_count(code_points, len, NULL, 0);
         tsms_segments got;
         assert_int_equal(tsms_segments_count(text, &got, NULL), TSMS_OK);
+        assert_int_equal(tsms__encoding_of(text), got.encoding);
         assert_int_equal(got.encoding == TSMS_ENCODING_GSM7, want.is_gsm7);
         assert_int_equal(got.segments, want.segments);
         assert_int_equal(got.units, want.units);

@@ -129,6 +129,15 @@ static void test_same_bytes(void **state)
     assert_false(tsms__same_bytes(TSMS__STR("abc"), (tsms_str){NULL, 0}));
 }
 
+static void test_library(void **state)
+{
+    const tsms__sha_library library = tsms__sha_library_in_use();
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "OpenSSL %d.", library.major);
+    assert_memory_equal(library.version, wanted, strlen(wanted));
+    assert_int_equal(library.major, library.built_major);
+}
+
 static void test_no_memory(void **state)
 {
     test_mem tm;
@@ -147,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_hmac_vectors), cmocka_unit_test(test_hmac_begun_twice),
         cmocka_unit_test(test_empty),        cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_same_bytes),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,7 +156,7 @@ static void count_round(tsms__region *region, int64_t now_ms)
     char name[32];
     snprintf(name, sizeof name, "sender %d", (int)(now_ms % 100));
     unsigned sender = tsms__metrics_sender(metrics, tsms_str_from(name));
-    tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, sender, 49, 0));
+    tsms__metrics_count(metrics, tsms__series_of(TSMS__MESSAGES, sender, 49, 0), 1);
     tsms__metrics_time(metrics, tsms__series_of(TSMS__REQUESTS, 0, 4, 2), now_ms % 100);
 }
 

@@ -181,6 +181,14 @@ static void test_utf8_accepts_exactly_table_3_7(void **state)
     }
 }
 
+static void test_utf8_length(void **state)
+{
+    (void)state;
+    assert_int_equal(tsms__utf8_length((tsms_str){NULL, 0}), 0);
+    assert_int_equal(tsms__utf8_length(tsms_str_from("w\xC3\xB6rld \xF0\x9F\x98\x80")), 7);
+    assert_int_equal(tsms__utf8_length(tsms_str_from("\xFF\x80")), 1);
+}
+
 static void test_utf8_keeps_its_place_on_bad_bytes(void **state)
 {
     tsms_str text = TSMS__STR("a\xFFz");
@@ -444,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_to_int_takes_whole_decimal_integers),
         cmocka_unit_test(test_utf8_decodes_every_code_point),
         cmocka_unit_test(test_utf8_accepts_exactly_table_3_7),
+        cmocka_unit_test(test_utf8_length),
         cmocka_unit_test(test_utf8_keeps_its_place_on_bad_bytes),
         cmocka_unit_test(test_hash_is_the_same_everywhere),
         cmocka_unit_test(test_hash_spreads_neighbouring_numbers),

@@ -136,12 +136,22 @@ static bool is_word(char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
+/* A plus sign, as it is or percent-encoded. */
+static bool is_plus_before(tsms_str text, size_t pos)
+{
+    if (pos > 0 && text.ptr[pos - 1] == '+') {
+        return true;
+    }
+    const char *code = pos >= 3 ? text.ptr + pos - 3 : "...";
+    return code[0] == '%' && code[1] == '2' && (code[2] == 'B' || code[2] == 'b');
+}
+
 /* How many digits of a phone number start at pos, 0 when there is none: 7 or more behind a '+', 10
  * or more that stand alone (so no part of a sid, and longer than any count or time of ours). */
 static size_t number_length(tsms_str text, size_t pos)
 {
-    bool plus = pos > 0 && text.ptr[pos - 1] == '+';
-    if (pos > 0 && is_word(text.ptr[pos - 1])) {
+    bool plus = is_plus_before(text, pos);
+    if (!plus && pos > 0 && is_word(text.ptr[pos - 1])) {
         return 0;
     }
     size_t n = 0;
@@ -152,8 +162,24 @@ static size_t number_length(tsms_str text, size_t pos)
     return n >= 7 && (plus || (n >= 10 && alone)) ? n : 0;
 }
 
+/* One word that begins with a letter, as a sid does: none of its digits stand alone. */
+static bool is_id(tsms_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_word(text.ptr[i])) {
+            return false;
+        }
+    }
+    return text.len > 0 && !is_digit(text.ptr[0]);
+}
+
 void tsms__error_text(char *field, size_t size, tsms_str text)
 {
+    if (text.len < size && is_id(text)) { /* as it is; most texts are, and each send has some */
+        memcpy(field, text.ptr, text.len);
+        field[text.len] = '\0';
+        return;
+    }
     size_t out = 0;
     size_t pos = 0;
     size_t masked_until = 0;

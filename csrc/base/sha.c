@@ -118,6 +118,15 @@ bool tsms__sha256_hex(tsms_str bytes, char out[TSMS__SHA256_HEX_SIZE])
     return true;
 }
 
+tsms__sha_library tsms__sha_library_in_use(void)
+{
+    return (tsms__sha_library){
+        .version = OpenSSL_version(OPENSSL_VERSION),
+        .major = (int)OPENSSL_version_major(),
+        .built_major = OPENSSL_VERSION_MAJOR,
+    };
+}
+
 bool tsms__same_bytes(tsms_str a, tsms_str b)
 {
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);

@@ -27,6 +27,14 @@ bool tsms__hmac_end(tsms__hmac *hmac, unsigned char out[TSMS__DIGEST_MOST]);
 bool tsms__sha256(tsms_str bytes, unsigned char out[TSMS__DIGEST_MOST]);
 /* The same as 64 lower-case hex digits and a NUL. */
 bool tsms__sha256_hex(tsms_str bytes, char out[TSMS__SHA256_HEX_SIZE]);
+/* The library that does it: what it says of itself, its major version, and that of its headers when
+ * this was compiled. */
+typedef struct tsms__sha_library {
+    const char *version; /* such as "OpenSSL 3.0.17 1 Jul 2025"; lives as long as the program */
+    int major, built_major;
+} tsms__sha_library;
+
+tsms__sha_library tsms__sha_library_in_use(void);
 /* Whether a and b are the same, in a time that depends on their lengths only. */
 bool tsms__same_bytes(tsms_str a, tsms_str b);
 

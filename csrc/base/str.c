@@ -126,6 +126,15 @@ bool tsms__utf8_valid(tsms_str s)
     return true;
 }
 
+size_t tsms__utf8_length(tsms_str s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        count += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    }
+    return count;
+}
+
 uint64_t tsms__str_hash(tsms_str s)
 {
     uint64_t h = 0xCBF29CE484222325u;

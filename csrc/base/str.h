@@ -18,6 +18,8 @@ tsms_str tsms__str_trim(tsms_str s);
 bool tsms__str_to_int(tsms_str s, int64_t *out);
 /* Well-formed UTF-8 without surrogates or overlong forms (Unicode 15, table 3-7). */
 bool tsms__utf8_valid(tsms_str s);
+/* How many characters UTF-8 has; of other bytes any number up to len. */
+size_t tsms__utf8_length(tsms_str s);
 /* Decodes the code point at s[*pos] and moves *pos behind it; false at the end or on bad bytes. */
 bool tsms__utf8_next(tsms_str s, size_t *pos, uint32_t *code_point);
 /* 64 bits of hash (FNV-1a with a finisher), the same in every process; for tables, not security. */

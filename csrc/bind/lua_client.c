@@ -2,16 +2,18 @@
  * hooks are Lua's. */
 #include "lua_client.h"
 
-#include "../call/metrics_text.h"
+#include "../call/measure.h"
 #include "../drive/clock.h"
 #include "lua_config.h"
 #include "lua_error.h"
+#include "lua_log.h"
 #include "lua_machine.h"
 #include "lua_metrics.h"
 #include "lua_request.h"
 #include "lua_result.h"
 #include "lua_scratch.h"
 #include "lua_tap.h"
+#include "lua_trace.h"
 
 #define CLIENT_CLASS "twilio_sms.core.client"
 
@@ -329,7 +331,7 @@ static int client_metrics(lua_State *L)
     (void)tsms__lua_check_client(L);
     tsms_metrics_format format = tsms__lua_check_format(L, 2);
     tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
-    tsms__metrics_text(tsms__lua_check_client(L)->client->region, format, &scratch->text);
+    tsms__measure_text(tsms__lua_check_client(L)->client, format, &scratch->text);
     return tsms__lua_push_metrics(L, scratch);
 }
 
@@ -368,7 +370,9 @@ void tsms__lua_open_client(lua_State *L)
     tsms__lua_class(L, CLIENT_CLASS, methods, meta);
     lua_getfield(L, -1, "__index");
     tsms__lua_add_machine(L);
+    tsms__lua_add_log(L);
     tsms__lua_add_tap(L);
+    tsms__lua_add_trace(L);
     lua_pop(L, 2);
     tsms__lua_setfuncs(L, functions);
 }

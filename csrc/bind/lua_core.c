@@ -6,6 +6,7 @@
 #include "lua_http1.h"
 #include "lua_journal.h"
 #include "lua_json.h"
+#include "lua_log.h"
 #include "lua_poll.h"
 #include "lua_post.h"
 #include "lua_process.h"
@@ -14,7 +15,9 @@
 #include "lua_shared.h"
 #include "lua_signature.h"
 #include "lua_text.h"
+#include "lua_trace.h"
 #include "lua_twiml.h"
+#include "lua_versions.h"
 #include "lua_webhook.h"
 
 TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
@@ -34,8 +37,11 @@ TSMS_LUA_EXPORT int luaopen_twilio_sms_core(lua_State *L)
     tsms__lua_open_shared(L);
     tsms__lua_open_file(L);
     tsms__lua_open_journal(L);
+    tsms__lua_open_log(L);
     tsms__lua_open_process(L);
+    tsms__lua_open_trace(L);
     tsms__lua_open_read_file(L);
+    tsms__lua_open_versions(L);
     lua_pushstring(L, tsms_version());
     lua_setfield(L, -2, "version");
     return 1;

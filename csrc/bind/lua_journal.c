@@ -12,7 +12,7 @@
 
 #define JOURNAL_CLASS "twilio_sms.core.journal"
 
-enum { OWNER_ONLY = 0600 };
+enum { OWNER_ONLY = 0600, ALL_OTHERS = S_IRWXG | S_IRWXO };
 
 typedef struct journal {
     int fd; /* -1: closed */
@@ -132,25 +132,40 @@ static void sync_folder(lua_State *L, const char *path)
     }
 }
 
-/* Answers 0; or why it cannot be used: EWOULDBLOCK when another process has it. */
-static int take(int fd)
+/* Closes to others a file of ours that was there already; false when it is another's. Where files
+ * have no owners and modes, as on FAT, that does nothing, and nobody expects it to. */
+static bool make_private(int fd, const struct stat *about)
+{
+    mode_t others = about->st_mode & ALL_OTHERS;
+    return others == 0 || fchmod(fd, about->st_mode & 07777 & ~others) == 0 ||
+           about->st_uid == geteuid();
+}
+
+/* Answers NULL; or why it cannot be used. */
+static const char *take(int fd, bool *is_in_use)
 {
     struct stat about;
     if (fstat(fd, &about) != 0) {
-        return errno;
+        return strerror(errno);
     }
     if (!S_ISREG(about.st_mode)) {
-        return EINVAL;
+        return "not a regular file";
     }
     int status;
     do {
         status = flock(fd, LOCK_EX | LOCK_NB);
     } while (status != 0 && errno == EINTR);
-    return status == 0 ? 0 : errno;
+    if (status != 0) {
+        *is_in_use = errno == EWOULDBLOCK;
+        return *is_in_use ? "another process is using it" : strerror(errno);
+    }
+    return make_private(fd, &about)
+               ? NULL
+               : "it belongs to another user, and more than its owner may use it";
 }
 
-/* open_journal(path): a journal, which no other process can open before this one closes it or ends;
- * made for its owner's eyes only when it is not there. Or nil, a sentence, and whether another
+/* open_journal(path): a journal, which no other process can open before this one closes it or ends.
+ * It is for its owner's eyes: made so, or from now on. Or nil, a sentence, and whether another
  * process has it. */
 static int journal_open(lua_State *L)
 {
@@ -160,8 +175,9 @@ static int journal_open(lua_State *L)
     luaL_getmetatable(L, JOURNAL_CLASS);
     lua_setmetatable(L, -2);
     self->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, OWNER_ONLY);
-    int why = self->fd >= 0 ? take(self->fd) : errno;
-    if (why == 0) {
+    bool is_in_use = false;
+    const char *why = self->fd >= 0 ? take(self->fd, &is_in_use) : strerror(errno);
+    if (why == NULL) {
         sync_folder(L, path);
         return 1;
     }
@@ -170,10 +186,8 @@ static int journal_open(lua_State *L)
         self->fd = -1;
     }
     lua_pushnil(L);
-    lua_pushstring(L, why == EWOULDBLOCK ? "another process is using it"
-                      : why == EINVAL    ? "not a regular file"
-                                         : strerror(why));
-    lua_pushboolean(L, why == EWOULDBLOCK);
+    lua_pushstring(L, why);
+    lua_pushboolean(L, is_in_use);
     return 3;
 }
 

@@ -4,7 +4,8 @@
 
 #include "lua_compat.h"
 
-/* Adds catch_signals, signals, release_signals and is_tty to the module table on top. */
+/* Adds catch_signals, signals, release_signals, unite_signals, is_tty and terminal_width to the
+ * module table on top. */
 void tsms__lua_open_process(lua_State *L);
 
 #endif

@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L /* O_CLOEXEC */
-/* Reads a small file whole and tells who else may read it, which Lua's own library cannot. */
+/* Reads a small file whole and tells who else may use it, which Lua's own library cannot. */
 #include "lua_read_file.h"
 
 #include <errno.h>
@@ -34,11 +34,24 @@ static int fail(lua_State *L, const char *why)
     return 2;
 }
 
-/* Its owner may be root too, who may read everything anyway. */
+/* Whether it is ours, or that of root, who may do everything anyway. */
+static bool is_ours(const struct stat *info)
+{
+    return info->st_uid == geteuid() || info->st_uid == 0;
+}
+
 static bool is_private(const struct stat *info)
 {
-    return (info->st_mode & (S_IRWXG | S_IRWXO)) == 0 &&
-           (info->st_uid == geteuid() || info->st_uid == 0);
+    return (info->st_mode & (S_IRWXG | S_IRWXO)) == 0 && is_ours(info);
+}
+
+/* Who else may change it; NULL for nobody. */
+static const char *who_may_change(const struct stat *info)
+{
+    if (!is_ours(info)) {
+        return "owner"; /* who may always */
+    }
+    return (info->st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "others" : NULL;
 }
 
 /* Reads until the end; -1 with errno. Of a file that is too long one byte more than allowed. */
@@ -58,8 +71,9 @@ static ssize_t read_all(int fd, char *out, size_t size)
     return (ssize_t)len;
 }
 
-/* read_file(path): the text and whether nobody but its owner may read it; or nil and a sentence,
- * for what is no regular file or longer than 64 KiB, too. */
+/* read_file(path): the text, whether nobody but we may read it, and who else may change it: "owner"
+ * (another user), "others" or nil. Or nil and a sentence, for what is no regular file or longer
+ * than 64 KiB, too. */
 static int file_read(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -86,7 +100,8 @@ static int file_read(lua_State *L)
     }
     lua_pushlstring(L, text, (size_t)len);
     lua_pushboolean(L, is_private(&info));
-    return 2;
+    lua_pushstring(L, who_may_change(&info)); /* nil for NULL */
+    return 3;
 }
 
 void tsms__lua_open_read_file(lua_State *L)

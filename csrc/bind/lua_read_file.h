@@ -1,4 +1,4 @@
-/* Small files, and who may read them. */
+/* Small files, and who else may use them. */
 #ifndef TSMS_BIND_LUA_READ_FILE_H
 #define TSMS_BIND_LUA_READ_FILE_H
 

@@ -145,6 +145,7 @@ static const request_field request_fields[] = {
     {"page_size", TSMS__PARAM_INT, offsetof(tsms_request, page_size), FOR_LISTS},
     {"confirmed", TSMS__PARAM_TOGGLE, offsetof(tsms_request, confirmed), FOR(FEEDBACK)},
     {"timeout_ms", TSMS__PARAM_TIME, offsetof(tsms_request, timeout_ms), FOR_ALL},
+    {"wait_for_breaker", TSMS__PARAM_TOGGLE, offsetof(tsms_request, wait_for_breaker), FOR_ALL},
     {"traceparent", TSMS__PARAM_STR, offsetof(tsms_request, traceparent), FOR_ALL},
 };
 

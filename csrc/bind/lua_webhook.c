@@ -7,8 +7,10 @@
 #include "../call/replay.h"
 #include "../call/webhook.h"
 #include "lua_error.h"
+#include "lua_log.h"
 #include "lua_metrics.h"
 #include "lua_secret.h"
+#include "lua_trace.h"
 #include "lua_webhook_event.h"
 
 #define WEBHOOK_CLASS "twilio_sms.webhook"
@@ -422,8 +424,8 @@ static int64_t check_time(lua_State *L, int arg)
     return tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
 }
 
-/* webhook:count("ok" | "replay" | "redirected" | "failed", event, now_ms): an event of
- * webhook:read. */
+/* webhook:count("ok" | "replay" | "redirected" | "failed", event, now_ms [, why]): an event of
+ * webhook:read, and for the log the text of why handling it failed. */
 static int webhook_count(lua_State *L)
 {
     static const char *const verdicts[] = {[TSMS_VERDICT_OK] = "ok",
@@ -435,7 +437,9 @@ static int webhook_count(lua_State *L)
     tsms_webhook_verdict verdict = (tsms_webhook_verdict)luaL_checkoption(L, 2, NULL, verdicts);
     luaL_checktype(L, 3, LUA_TTABLE);
     int64_t now_ms = check_time(L, 4);
-    lua_settop(L, 4);
+    tsms_str problem = {NULL, 0};
+    problem.ptr = luaL_optlstring(L, 5, NULL, &problem.len);
+    lua_settop(L, 5);
     tsms_str type = field_text(L, 3, "type");
     tsms_webhook_info info = {.to = field_text(L, 3, "to"),
                               .from = field_text(L, 3, "from"),
@@ -453,7 +457,10 @@ static int webhook_count(lua_State *L)
     info.type = tsms__str_eq_z(type, "inbound")  ? TSMS_WEBHOOK_INBOUND
                 : tsms__str_eq_z(type, "status") ? TSMS_WEBHOOK_STATUS
                                                  : TSMS_WEBHOOK_UNKNOWN;
-    tsms__webhook_count(check_webhook(L), &info, verdict, now_ms);
+    tsms_webhook *webhook = check_webhook(L);
+    webhook->problem = problem;
+    tsms__webhook_count(webhook, &info, verdict, now_ms);
+    webhook->problem = (tsms_str){NULL, 0};
     return 0;
 }
 
@@ -479,6 +486,22 @@ static int webhook_metrics(lua_State *L)
     tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
     tsms__webhook_metrics(check_webhook(L), format, &scratch->text);
     return tsms__lua_push_metrics(L, scratch);
+}
+
+/* webhook:set_log(log): it writes there from now on; nil for nowhere. */
+static int webhook_set_log(lua_State *L)
+{
+    tsms_webhook *webhook = check_webhook(L);
+    tsms_webhook_set_log(webhook, tsms__lua_opt_log(L, 2));
+    return 0;
+}
+
+/* webhook:set_trace(trace): its spans go there from now on; nil for none. */
+static int webhook_set_trace(lua_State *L)
+{
+    tsms_webhook *webhook = check_webhook(L);
+    tsms_webhook_set_trace(webhook, tsms__lua_opt_trace(L, 2));
+    return 0;
 }
 
 static int webhook_tostring(lua_State *L)
@@ -507,6 +530,8 @@ void tsms__lua_open_webhook(lua_State *L)
                                        {"release", webhook_release},
                                        {"forget", webhook_forget},
                                        {"refused_account", webhook_refused_account},
+                                       {"set_log", webhook_set_log},
+                                       {"set_trace", webhook_set_trace},
                                        {NULL, NULL}};
     static const luaL_Reg event_meta[] = {{"__gc", event_gc}, {NULL, NULL}};
     tsms__lua_class(L, WEBHOOK_CLASS, methods, meta);

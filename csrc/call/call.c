@@ -1,6 +1,7 @@
 /* The state machine of one call. */
 #include "call.h"
 
+#include "../wire/echo.h"
 #include "verify.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ void tsms__call_init(tsms__call *call, const tsms_mem *mem)
     tsms__buf_init(&call->path, mem);
     tsms__buf_init(&call->form, mem);
     tsms__buf_init(&call->lookup_path, mem);
+    tsms__buf_init(&call->notes, mem);
 }
 
 void tsms__call_free(tsms__call *call)
@@ -24,6 +26,7 @@ void tsms__call_free(tsms__call *call)
     tsms__buf_free(&call->path);
     tsms__buf_free(&call->form);
     tsms__buf_free(&call->lookup_path);
+    tsms__buf_free(&call->notes);
 }
 
 bool tsms__call_creates(const tsms__call *call)
@@ -52,11 +55,13 @@ static void reset(tsms__call *call)
                          .text = old.text,
                          .path = old.path,
                          .form = old.form,
-                         .lookup_path = old.lookup_path};
+                         .lookup_path = old.lookup_path,
+                         .notes = old.notes};
     tsms__buf_clear(&call->text);
     tsms__buf_clear(&call->path);
     tsms__buf_clear(&call->form);
     tsms__buf_clear(&call->lookup_path);
+    tsms__buf_clear(&call->notes);
 }
 
 /* Whether the list may show another body. Templates and short links are filled in by the server.
@@ -115,6 +120,7 @@ tsms_status tsms__call_begin(tsms__call *call, uint64_t id, const tsms_request *
 {
     reset(call);
     call->operation = request->operation;
+    call->waits_for_breaker = request->wait_for_breaker;
     call->started_ms = now.mono_ms;
     call->deadline_ms = tsms__after_ms(now.mono_ms, request->timeout_ms > 0 ? request->timeout_ms
                                                                             : config->timeout_ms);
@@ -341,6 +347,7 @@ static void finish_attempt(tsms__call *call, const tsms__call_env *env,
         tsms__call_end_ok(call, records);
         return;
     }
+    tsms__echo_hide(&effects->error, env->config, tsms__buf_str(&call->form));
     effects->error.outcome = effects->outcome;
     effects->error.attempts = call->attempts;
     /* Once in doubt, a message stays so, whatever became of the attempts to send it again. */

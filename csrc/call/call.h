@@ -26,8 +26,20 @@ typedef struct tsms__span {
     unsigned char parent_id[8];
     unsigned char id[8];
     unsigned char child_id[8]; /* of the request under way */
+    bool child_looks;          /* that one is a look-up */
+    bool denied;               /* a check said no */
     int64_t start_ms;          /* Unix time */
+    uint32_t note_count;       /* of notes, kept or not */
 } tsms__span;
+
+/* What happened on the way of a call, to be told with its span. */
+typedef struct tsms__span_note {
+    tsms_event_type type;
+    tsms_kind kind;
+    int64_t at_ms;
+    int64_t duration_ms;
+    char text[40];
+} tsms__span_note;
 
 /* What a call needs next. */
 typedef enum tsms__phase {
@@ -49,6 +61,7 @@ typedef struct tsms__call {
     int64_t due_ms;      /* PAUSE: monotonic */
     int attempts;
     bool cancelled;
+    bool waits_for_breaker; /* from the first request on */
 
     /* The request. The views point into text. */
     tsms_buf text;
@@ -94,6 +107,7 @@ typedef struct tsms__call {
     tsms__permit permit;
     int64_t wire_ms; /* when the request under way left */
     tsms__span span;
+    tsms_buf notes; /* the bytes of tsms__span_note */
 } tsms__call;
 
 /* What the machine may look at when it decides. */

@@ -265,7 +265,7 @@ static tsms_status submit(tsms_client *client, const tsms_request *request, cons
 tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, tsms__now now,
                                 uint64_t *call_id, tsms_error *err)
 {
-    tsms_request request;
+    tsms_request request = TSMS_REQUEST_INIT; /* for the log, when what was given is not read */
     tsms_message_options message;
     char own_ref[TSMS__RANDOM_REF_SIZE];
     tsms_error ignored;
@@ -296,6 +296,9 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
     if (status != TSMS_OK) {
         err->outcome = TSMS_OUTCOME_NOT_SENT;
         tsms__measure_refused(client, err->kind);
+        if (client->log != NULL) {
+            tsms__log_refused(client->log, request.operation, err, now.wall_ms);
+        }
     }
     return status;
 }

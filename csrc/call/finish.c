@@ -63,7 +63,7 @@ static void report_response(tsms_client *client, tsms__call *call,
     tsms__error_text(event.request_id, sizeof event.request_id, transfer->response.request_id);
     tsms__report(client, call, &event);
     if (client->log != NULL && tsms__log_wants(client->log, TSMS_LOG_TRACE)) {
-        tsms__log_response(client->log, call, transfer, now);
+        tsms__log_response(client->log, client->config, call, transfer, now);
     }
 }
 

@@ -1,4 +1,4 @@
-/* What the calls of a client add to its metrics. */
+/* What the calls of a client, its log and its trace add to its metrics. */
 #ifndef TSMS_CALL_MEASURE_H
 #define TSMS_CALL_MEASURE_H
 
@@ -23,5 +23,10 @@ void tsms__measure_end(tsms_client *client, const tsms__call *call, tsms__now no
 void tsms__measure_refused(tsms_client *client, tsms_kind kind);
 void tsms__measure_breaker(tsms_client *client, tsms__breaker_state before,
                            tsms__breaker_state after);
+/* Adds what a log and a trace (NULL: none) had to drop since the last time to a region's counters.
+ */
+void tsms__measure_dropped(tsms__region *region, tsms_log *log, tsms_trace *trace);
+/* Appends the metrics of the client's region. */
+void tsms__measure_text(tsms_client *client, tsms_metrics_format format, tsms_buf *out);
 
 #endif

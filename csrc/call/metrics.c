@@ -80,17 +80,25 @@ static tsms__instrument instrument_of(tsms__series series)
     return (tsms__instrument)((series >> TSMS__LABELS * LABEL_BITS) - 1);
 }
 
-/* The words of a series: its key and its numbers. Slots are never freed, so the first free one on a
- * key's path is the same for every process that looks for it: whoever loses the exchange finds the
- * key there. */
-static _Atomic uint64_t *slot_of(tsms__metrics *metrics, tsms__series series)
+/* What finds no room any more is counted without its least bounded labels; there is a slot for each
+ * of the other values, so that sums by those stay right. */
+static const struct {
+    size_t slots;        /* behind the first */
+    tsms__series labels; /* those that are given up */
+} rests[TSMS__INSTRUMENTS] = {
+    [TSMS__MESSAGES] = {31, UINT64_C(0xFFFFFFFF0000)}, /* by status */
+    [TSMS__WEBHOOKS] = {127, UINT64_C(0xFFFF)},        /* by status and verdict */
+};
+
+/* The slot of a series among `count`; NULL when they are full. Slots are never freed, so the first
+ * free one on a key's path is the same for every process that looks for it: whoever loses the
+ * exchange finds the key there. */
+static _Atomic uint64_t *find(_Atomic uint64_t *slots, size_t count, size_t width,
+                              tsms__series series)
 {
-    const range *own = &ranges[instrument_of(series)];
-    _Atomic uint64_t *first = &metrics->words[own->first];
-    size_t usable = own->slots - 1;
     uint64_t hash = (series * UINT64_C(0x9E3779B97F4A7C15)) >> 32;
-    for (size_t i = 0; i < PROBES && i < usable; i++) {
-        _Atomic uint64_t *slot = first + (1 + (hash + i) % usable) * own->width;
+    for (size_t i = 0; i < PROBES && i < count; i++) {
+        _Atomic uint64_t *slot = slots + (hash + i) % count * width;
         uint64_t found = atomic_load_explicit(slot, memory_order_relaxed);
         if (found == series ||
             (found == 0 &&
@@ -98,21 +106,40 @@ static _Atomic uint64_t *slot_of(tsms__metrics *metrics, tsms__series series)
             return slot;
         }
     }
+    return NULL;
+}
+
+/* The words of a series: its key and its numbers. */
+static _Atomic uint64_t *slot_of(tsms__metrics *metrics, tsms__series series)
+{
+    tsms__instrument instrument = instrument_of(series);
+    const range *own = &ranges[instrument];
+    size_t kept_back = 1 + rests[instrument].slots;
+    _Atomic uint64_t *first = &metrics->words[own->first];
+    _Atomic uint64_t *slot =
+        find(first + kept_back * own->width, own->slots - kept_back, own->width, series);
+    if (slot != NULL) {
+        return slot;
+    }
     atomic_fetch_add_explicit(&metrics->overflowed, 1, memory_order_relaxed);
+    slot = find(first + own->width, rests[instrument].slots, own->width,
+                series | rests[instrument].labels);
+    if (slot != NULL) {
+        return slot;
+    }
     unsigned all = TSMS__LABEL_OVERFLOW;
-    atomic_store_explicit(first, tsms__series_of(instrument_of(series), all, all, all),
-                          memory_order_relaxed);
+    atomic_store_explicit(first, tsms__series_of(instrument, all, all, all), memory_order_relaxed);
     return first;
 }
 
-static void add_one(_Atomic uint64_t *number)
+static void add(_Atomic uint64_t *number, uint64_t amount)
 {
-    atomic_fetch_add_explicit(number, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(number, amount, memory_order_relaxed);
 }
 
-void tsms__metrics_count(tsms__metrics *metrics, tsms__series series)
+void tsms__metrics_count(tsms__metrics *metrics, tsms__series series, uint64_t amount)
 {
-    add_one(slot_of(metrics, series) + 1);
+    add(slot_of(metrics, series) + 1, amount);
 }
 
 void tsms__metrics_time(tsms__metrics *metrics, tsms__series series, int64_t time_ms)
@@ -123,9 +150,9 @@ void tsms__metrics_time(tsms__metrics *metrics, tsms__series series, int64_t tim
     }
     _Atomic uint64_t *slot = slot_of(metrics, series);
     if (time_ms > 0) {
-        atomic_fetch_add_explicit(slot + 1, (uint64_t)time_ms, memory_order_relaxed);
+        add(slot + 1, (uint64_t)time_ms);
     }
-    add_one(slot + 2 + bucket);
+    add(slot + 2 + bucket, 1);
 }
 
 /* ---- Senders ------------------------------------------------------------------------------- */

@@ -10,14 +10,16 @@
 #include "../base/str.h"
 
 /* X(id, slots): what is counted. The slots are an instrument's own, so that no other one can take
- * them; the first is for what finds no room any more. Labels in comments, in their order; all but
- * those of MESSAGES and WEBHOOKS come from short lists, which fit. */
+ * them; the first ones are for what finds no room any more. Labels in comments, in their order; all
+ * but those of MESSAGES and WEBHOOKS come from short lists, which fit. A recipient is a calling
+ * code, or from TSMS__MASKED on a masked number. */
 #define TSMS__COUNTED(X)                                                                           \
-    X(MESSAGES, 2000)  /* sender, calling code, status */                                          \
+    X(MESSAGES, 2000)  /* sender, recipient, status */                                             \
     X(WEBHOOKS, 2000)  /* status, verdict, calling code */                                         \
     X(ERRORS, 64)      /* kind */                                                                  \
     X(RETRIES, 64)     /* kind */                                                                  \
     X(SUPPRESSED, 64)  /* kind */                                                                  \
+    X(SEGMENTS, 8)     /* encoding */                                                              \
     X(TRANSITIONS, 16) /* states of the breaker: from, to */
 
 /* The same for what is measured in milliseconds. */
@@ -36,13 +38,17 @@ typedef enum tsms__instrument {
 enum {
     TSMS__BUCKETS = 19,
     TSMS__LABELS = 3,
-    TSMS__LABEL_OVERFLOW = 0xFFFF, /* every label of what finds no room */
+    TSMS__LABEL_OVERFLOW = 0xFFFF, /* of what finds no room: any number of values */
     TSMS__SENDER_OTHER = 0,
     TSMS__SENDER_SIZE = 64, /* a longer name is OTHER */
     /* Labels beside those of the public enums, to which more may be appended. */
     TSMS__STATUS_IN_DOUBT = 0x100, /* of MESSAGES: it may have been accepted */
     TSMS__STATUS_NONE = 0x101,     /* of WEBHOOKS: neither a message nor a status */
     TSMS__OPERATION_LOOKUP = 0x100,
+    TSMS__ENCODING_NONE = 0x100, /* of SEGMENTS: no text of the caller's alone */
+    /* Masked numbers begin here, behind all calling codes: 100 for each code, in the order of the
+     * codes, by the last two digits. */
+    TSMS__MASKED = 1000,
 };
 
 /* What OTHER is shown as. */
@@ -65,8 +71,8 @@ typedef struct tsms__metrics tsms__metrics;
 /* The bytes that it takes in the region, at an address that 64 divides. */
 size_t tsms__metrics_size(void);
 
-/* Adds 1 to a series of TSMS__COUNTED. */
-void tsms__metrics_count(tsms__metrics *metrics, tsms__series series);
+/* Adds an amount to a series of TSMS__COUNTED. */
+void tsms__metrics_count(tsms__metrics *metrics, tsms__series series, uint64_t amount);
 /* Adds an observation to a series of TSMS__TIMED; a negative time counts as 0. */
 void tsms__metrics_time(tsms__metrics *metrics, tsms__series series, int64_t time_ms);
 /* The label of a sender, the same in all processes. OTHER for an absent one, for one that is called

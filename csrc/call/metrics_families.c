@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../wire/calling_code.h"
+
 /* ---- Labels -------------------------------------------------------------------------------- */
 
 static const char *sender_text(const tsms__metrics *metrics, unsigned value,
@@ -13,12 +15,19 @@ static const char *sender_text(const tsms__metrics *metrics, unsigned value,
     return value == TSMS__SENDER_OTHER ? TSMS__SENDER_REST : buf;
 }
 
-static const char *calling_code_text(const tsms__metrics *metrics, unsigned value,
-                                     char buf[TSMS__SENDER_SIZE])
+/* A masked number has eight stars whatever its length: else the numbers of one code would be more
+ * than 100. */
+static const char *number_text(const tsms__metrics *metrics, unsigned value,
+                               char buf[TSMS__SENDER_SIZE])
 {
     (void)metrics;
-    snprintf(buf, TSMS__SENDER_SIZE, "+%u", value);
-    return value > 0 ? buf : "other";
+    if (value < TSMS__MASKED) {
+        snprintf(buf, TSMS__SENDER_SIZE, "+%u", value);
+        return value > 0 ? buf : "other";
+    }
+    unsigned code = tsms__calling_code_at((value - TSMS__MASKED) / 100);
+    snprintf(buf, TSMS__SENDER_SIZE, "+%u********%02u", code, (value - TSMS__MASKED) % 100);
+    return code > 0 ? buf : "";
 }
 
 static const char *status_text(const tsms__metrics *metrics, unsigned value,
@@ -42,6 +51,16 @@ static const char *operation_text(const tsms__metrics *metrics, unsigned value,
     return value == TSMS__OPERATION_LOOKUP ? "lookup" : tsms_operation_name((tsms_operation)value);
 }
 
+static const char *encoding_text(const tsms__metrics *metrics, unsigned value,
+                                 char buf[TSMS__SENDER_SIZE])
+{
+    (void)metrics;
+    (void)buf;
+    return value == TSMS__ENCODING_NONE  ? "none"
+           : value <= TSMS_ENCODING_UCS2 ? tsms_encoding_name((tsms_encoding)value)
+                                         : "";
+}
+
 static const char *name_in(const char *const *names, size_t count, unsigned value)
 {
     return value < count ? names[value] : "";
@@ -57,7 +76,8 @@ static const char *name_in(const char *const *names, size_t count, unsigned valu
         return expression;                                                                         \
     }
 
-static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx",
+                                      "5xx",  "6xx", "7xx", "8xx", "9xx"};
 static const char *const levels[] = {"account", "number", "recipient"};
 
 TEXT_BY(kind_text, tsms_kind_type((tsms_kind)value))
@@ -98,18 +118,22 @@ const tsms__family tsms__families[TSMS__FAMILIES] = {
      .help = "Sends that ended, by what the server answered; failed and in_doubt are ours.",
      .instrument = TSMS__MESSAGES,
      .labels = {{"from_number", sender_text, 0},
-                {"to_number", calling_code_text, 1},
+                {"to_number", number_text, 1},
                 {"status", status_text, 2}}},
     {.name = "twilio_messages_sent",
      .help = "Messages that the server accepted.",
      .instrument = TSMS__MESSAGES,
      .shows = was_accepted,
      .labels = {{"status", status_text, 2}, {"from_number", sender_text, 0}}},
+    {.name = "twilio_segments",
+     .help = "Segments of the messages that the server accepted.",
+     .instrument = TSMS__SEGMENTS,
+     .labels = {{"encoding", encoding_text, 0}}},
     {.name = "twilio_messages_received",
      .help = "Inbound messages that were handled, repeats not counted.",
      .instrument = TSMS__WEBHOOKS,
      .shows = is_handled_message,
-     .labels = {{"to_number", calling_code_text, 2}}},
+     .labels = {{"to_number", number_text, 2}}},
     {.name = "twilio_delivery_status",
      .help = "Status callbacks that were handled, repeats not counted.",
      .instrument = TSMS__WEBHOOKS,
@@ -175,4 +199,6 @@ const tsms__counted_family tsms__counted_families[TSMS__COUNTED_FAMILIES] = {
      TSMS__COUNT_breaker_refused},
     {"twilio_events_dropped", "Events overwritten before anybody took them.", "",
      TSMS__COUNT_events_dropped},
+    {"twilio_log_dropped", "Log lines that found no room.", "", TSMS__COUNT_log_dropped},
+    {"twilio_export_dropped", "Spans that were not exported.", "", TSMS__COUNT_export_dropped},
 };

@@ -4,7 +4,7 @@
 
 #include "shared.h"
 
-enum { TSMS__FAMILIES = 13, TSMS__COUNTED_FAMILIES = 11 };
+enum { TSMS__FAMILIES = 14, TSMS__COUNTED_FAMILIES = 13 };
 
 typedef struct tsms__metric_label {
     const char *name; /* NULL: there is none */

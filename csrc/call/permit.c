@@ -4,12 +4,12 @@
 #include "dispatch.h"
 #include "report.h"
 
-/* The breaker says no: a first attempt fails fast, a later one waits. */
+/* The breaker says no: a first attempt fails fast, unless it is to wait as a later one does. */
 static void no_permit(tsms_client *client, tsms__call *call, tsms__now now)
 {
     int64_t wait_ms =
         tsms__region_breaker_wait_ms(client->region, &client->breaker_rules, now.mono_ms);
-    if (call->attempts == 0) {
+    if (call->attempts == 0 && !call->waits_for_breaker) {
         tsms__count(client, TSMS__COUNT_breaker_refused);
         tsms__call_refuse(call, TSMS_KIND_TEMPORARILY_UNAVAILABLE, wait_ms,
                           "the breaker is open after repeated failures; nothing was sent");

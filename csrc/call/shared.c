@@ -14,7 +14,7 @@
 #define MAGIC UINT64_C(0x746D736D00000000)
 
 enum {
-    LAYOUT = 3,     /* a change of struct tsms__region, or of what lies behind it, raises it */
+    LAYOUT = 4,     /* a change of struct tsms__region, or of what lies behind it, raises it */
     SENDERS = 4096, /* keyed for good: an account owns few numbers */
     OVERFLOW_CELLS = 256,
     RECIPIENTS = 16384, /* by hash, without keys */
@@ -267,6 +267,11 @@ void tsms__region_quota_give(tsms__region *region, int64_t amount)
 void tsms__region_count(tsms__region *region, tsms__counter counter)
 {
     atomic_fetch_add_explicit(&region->counters[counter], 1, memory_order_relaxed);
+}
+
+void tsms__region_count_more(tsms__region *region, tsms__counter counter, uint64_t amount)
+{
+    atomic_fetch_add_explicit(&region->counters[counter], amount, memory_order_relaxed);
 }
 
 uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter)

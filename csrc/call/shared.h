@@ -68,6 +68,7 @@ tsms__replay *tsms__region_replay(tsms__region *region);
 tsms__metrics *tsms__region_metrics(tsms__region *region);
 
 void tsms__region_count(tsms__region *region, tsms__counter counter);
+void tsms__region_count_more(tsms__region *region, tsms__counter counter, uint64_t amount);
 uint64_t tsms__region_counter(tsms__region *region, tsms__counter counter);
 
 #endif

@@ -2,6 +2,7 @@
 #include "verify.h"
 
 #include "../wire/date.h"
+#include "../wire/echo.h"
 
 enum {
     PAGE_SIZE = 100,
@@ -198,6 +199,7 @@ void tsms__verify_finish(tsms__call *call, const tsms__call_env *env,
         tsms__records_free(&page);
         return;
     }
+    tsms__echo_hide(&effects->error, env->config, tsms__buf_str(&call->form));
     tsms__attempt attempt = {.kind = effects->error.kind,
                              .outcome = effects->outcome,
                              .retryable = effects->error.retryable,

@@ -40,6 +40,7 @@ struct tsms_webhook {
     bool refused_ref; /* the last request was refused for its reference */
 
     tsms_log *log;     /* NULL: none is written */
+    tsms_str problem;  /* for the log: why handling the event that is counted next failed */
     tsms_trace *trace; /* the same */
     tsms__region *region;
     int64_t replay_window_ms;

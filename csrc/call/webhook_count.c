@@ -35,7 +35,7 @@ void tsms__webhook_count(tsms_webhook *webhook, const tsms_webhook_info *info,
         tsms__trace_webhook(webhook->trace, info, verdict, wall_ms);
     }
     if (webhook->log != NULL) {
-        tsms__log_webhook(webhook->log, info, verdict, wall_ms);
+        tsms__log_webhook(webhook->log, info, verdict, webhook->problem, wall_ms);
     }
 }
 

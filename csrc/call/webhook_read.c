@@ -6,6 +6,7 @@
 #include "../wire/request.h"
 #include "../wire/sign.h"
 #include "../wire/webhook.h"
+#include "trace.h"
 #include "webhook.h"
 
 enum { TOKEN_MOST = 128 }; /* bytes of an idempotency token; those seen have 36 */
@@ -286,6 +287,10 @@ tsms_status tsms_webhook_read(tsms_webhook *webhook, const tsms_webhook_request 
     status = type_content(webhook, &request, form, wall_ms, traceparent, &info, err);
     if (status != TSMS_OK) {
         return status;
+    }
+    if (webhook->trace != NULL && info.type == TSMS_WEBHOOK_INBOUND) {
+        tsms__trace_receive(webhook->trace, traceparent);
+        info.traceparent = tsms_str_from(traceparent);
     }
     return answer(tsms__webhook_event_new(&webhook->mem, &info,
                                           form != TSMS__FORM_NONE ? &webhook->fields : NULL, out,

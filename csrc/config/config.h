@@ -21,6 +21,12 @@ typedef enum tsms__http_version {
     TSMS__HTTP_1_1,
 } tsms__http_version;
 
+/* What the metrics say of a recipient's number. */
+typedef enum tsms__metric_numbers {
+    TSMS__NUMBERS_CALLING_CODE,
+    TSMS__NUMBERS_MASKED,
+} tsms__metric_numbers;
+
 typedef struct tsms__retry_rule {
     int64_t attempts; /* requests in all, the first included */
     int64_t base_ms;
@@ -67,6 +73,9 @@ struct tsms_config {
     } callback_ref;
     char *shared;
     int64_t seed; /* 0: take one from the system */
+    struct {
+        int64_t numbers; /* tsms__metric_numbers */
+    } metrics;
     struct {
         double per_second; /* 0: no limit */
         int64_t burst;

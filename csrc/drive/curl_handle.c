@@ -147,24 +147,22 @@ tsms__curl_handle *tsms__curl_handle_new(tsms__curl_common *common)
     return s;
 }
 
-static bool add_header(struct curl_slist **list, const char *text)
-{
-    struct curl_slist *longer = curl_slist_append(*list, text);
-    if (longer != NULL) {
-        *list = longer;
-    }
-    return longer != NULL;
-}
-
+/* libcurl reads the list and keeps no copy of it: the credentials stay in their guarded page. */
 static bool make_headers(tsms__curl_common *self)
 {
-    tsms__secret *authorization = tsms__authorization_new(self->client->config);
-    bool ok = authorization != NULL &&
-              add_header(&self->headers, tsms__secret_text(authorization).ptr) &&
-              add_header(&self->headers, "Accept: application/json") &&
-              add_header(&self->headers, "Expect:");
-    tsms__secret_free(authorization);
-    return ok;
+    self->authorization = tsms__authorization_new(self->client->config);
+    if (self->authorization == NULL) {
+        return false;
+    }
+    static char accept[] = "Accept: application/json";
+    static char no_expect[] = "Expect:";
+    char *const texts[TSMS__CURL_HEADERS] = {(char *)tsms__secret_text(self->authorization).ptr,
+                                             accept, no_expect};
+    for (size_t i = 0; i < TSMS__CURL_HEADERS; i++) {
+        self->headers[i].data = texts[i];
+        self->headers[i].next = i + 1 < TSMS__CURL_HEADERS ? &self->headers[i + 1] : NULL;
+    }
+    return true;
 }
 
 bool tsms__curl_common_init(tsms__curl_common *common, tsms_client *client)
@@ -178,7 +176,7 @@ bool tsms__curl_common_init(tsms__curl_common *common, tsms_client *client)
 void tsms__curl_common_free(tsms__curl_common *common)
 {
     tsms__sockets_free(&common->sockets);
-    curl_slist_free_all(common->headers);
+    tsms__secret_free(common->authorization);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */

@@ -12,10 +12,13 @@
 
 #include <curl/curl.h>
 
-/* What all handles of a client have in common. */
+enum { TSMS__CURL_HEADERS = 3 };
+
+/* What all handles of a client have in common; it may not move. */
 typedef struct tsms__curl_common {
     tsms_client *client;
-    struct curl_slist *headers;
+    tsms__secret *authorization;
+    struct curl_slist headers[TSMS__CURL_HEADERS]; /* of every request; the first is the secret */
     tsms__sockets sockets;
     tsms__now now;
 } tsms__curl_common;

@@ -174,11 +174,24 @@ static void quote_message(tsms_str message, tsms_str detail, tsms_error *err)
     }
 }
 
+/* What Twilio's links are made of; more could hide a number or a text that was sent. */
+static bool is_plain_link(tsms_str link)
+{
+    for (size_t i = 0; i < link.len; i++) {
+        char c = link.ptr[i];
+        bool is_word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_word && (c == '\0' || strchr(":/._#-", c) == NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Half a link, or no link, is worse than none. */
 static void copy_link(tsms_str link, tsms_error *err)
 {
     tsms__url url;
-    if (link.len < sizeof err->more_info && tsms__url_parse(link, &url) &&
+    if (link.len < sizeof err->more_info && is_plain_link(link) && tsms__url_parse(link, &url) &&
         (tsms__str_eq_nocase(url.scheme, TSMS__STR("https")) ||
          tsms__str_eq_nocase(url.scheme, TSMS__STR("http")))) {
         tsms__error_text(err->more_info, sizeof err->more_info, link);

@@ -1,4 +1,6 @@
 /* Counts the segments of a text. */
+#include "segments.h"
+
 #include "../base/err.h"
 
 #include <limits.h>
@@ -142,6 +144,27 @@ tsms_status tsms_segments_count(tsms_str text, tsms_segments *out, tsms_error *e
         finish(&ucs2, ucs2_capacity, out);
     }
     return TSMS_OK;
+}
+
+tsms_encoding tsms__encoding_of(tsms_str text)
+{
+    for (size_t pos = 0; pos < text.len;) {
+        unsigned char byte = (unsigned char)text.ptr[pos];
+        bool is_there;
+        if (byte < 0x80) {
+            is_there = ascii_septets[byte] > 0;
+            pos++;
+        } else {
+            size_t next = pos; /* so that pos itself stays in a register */
+            uint32_t code_point;
+            is_there = tsms__utf8_next(text, &next, &code_point) && septets_of(code_point) > 0;
+            pos = next;
+        }
+        if (!is_there) {
+            return TSMS_ENCODING_UCS2;
+        }
+    }
+    return TSMS_ENCODING_GSM7;
 }
 
 const char *tsms_encoding_name(tsms_encoding encoding)

@@ -5,15 +5,17 @@
 -- them and answers the exit status, or nil and what went wrong. `twilio_sms.cli.definition` makes the middle
 -- ones.
 local argparse = require "argparse"
+local config_file = require "twilio_sms.cli.config_file"
 local core = require "twilio_sms.core"
 local failure = require "twilio_sms.cli.failure"
 local options = require "twilio_sms.options"
+local output = require "twilio_sms.cli.output"
 
 local M = {}
 
 local NAMES = {
     "send", "bulk", "get", "list", "cancel", "wait", "segments", "template", "optout", "webhook", "verify",
-    "sim", "replay", "doctor", "completion", "man",
+    "sim", "replay", "doctor", "completion", "man", "help",
 }
 
 --- All commands, in the order of the help.
@@ -28,16 +30,20 @@ function M.commands()
 end
 
 --- The parser of a whole command line.
+-- @treturn table the parser
+-- @treturn table those of the commands, by name
 function M.parser(commands)
     local parser = argparse("twilio-sms", "SMS with Twilio from a shell, and rehearsed without it.",
         "`twilio-sms <command> --help` tells of one command, `man twilio-sms` of all.")
     parser:command_target "command"
     parser:require_command(false)
     parser:flag("--version", "Show the version and exit.")
+    local parsers = {}
     for _, command in ipairs(commands) do
-        command.define(parser:command(command.name, command.about))
+        parsers[command.name] = parser:command(command.name, command.about)
+        command.define(parsers[command.name])
     end
-    return parser
+    return parser, parsers
 end
 
 -- argparse would say only that there are too many arguments.
@@ -57,16 +63,27 @@ local SECRETS = {
     ["--auth-token"] = "TWILIO_AUTH_TOKEN, or into a file of your own and give --auth-token-file",
     ["--api-secret"] = "TWILIO_API_SECRET, or into a file of your own and give --api-secret-file",
 }
+local PROXY = "a configuration file that only you may read, as `proxy = ...`"
+
+-- Where a secret that stands here belongs; nil when none does.
+local function place_of_secret(argument, following)
+    local name, value = argument:match "^([^=]*)=?(.*)$"
+    if name == "--proxy" then
+        value = value ~= "" and value or following or ""
+        return config_file.has_password(value) and PROXY or nil
+    end
+    return SECRETS[name]
+end
 
 local function check_secrets(arguments)
-    for _, argument in ipairs(arguments) do
+    for i, argument in ipairs(arguments) do
         if argument == "--" then
             return nil
         end
-        local name = argument:match "^[^=]*"
-        if SECRETS[name] then
+        local place = place_of_secret(argument, arguments[i + 1])
+        if place then
             return ("a secret must not stand on a command line, where others can read it (change it now): "
-                .. "put it into %s"):format(SECRETS[name])
+                .. "put it into %s"):format(place)
         end
     end
 end
@@ -97,9 +114,21 @@ local function has(arguments, wanted)
     return false
 end
 
+-- What argparse does not know: that options have their place, and how a text is told from them.
+local function advise(arguments, command, why)
+    local unknown = why:match "^unknown option '(.-)'"
+    if unknown and not command and arguments[1]:sub(1, 1) == "-" and unknown ~= "--" then
+        local meant = why:find("Did you mean", 1, true)
+        return meant and why or why .. "; the options of a command stand behind its name"
+    elseif unknown and unknown:find "^%-[^%-]" then
+        return ("unknown option '%s'; a value that begins with a minus sign stands behind --"):format(unknown)
+    end
+    return why
+end
+
 local function complain(arguments, command, why)
     local as_json = has(arguments, "--json")
-    why = why:gsub("\n", "; ")
+    why = advise(arguments, command, why):gsub("\n", "; "):gsub("; Did you mean", "; did you mean")
     if not as_json then
         local of_what = command and command.name .. " " or ""
         why = ("%s; `twilio-sms %s--help` shows what there is"):format(why, of_what)
@@ -128,10 +157,29 @@ local function run(command, given)
     return status or failure.report(command.name, err, given.json or false)
 end
 
+-- Prints what needs no command.
+local function tell(text)
+    return run({ name = "", run = function(given)
+        output.new(given):line(text)
+        return 0
+    end }, {})
+end
+
+local placeholders = {}
+
+-- Where a standard stream is closed, the next file or socket that is opened takes its place, and what is
+-- printed would go there. So something stands in all of them, that can be neither read nor written.
+local function occupy_streams()
+    for i = 1, 3 do
+        placeholders[i] = placeholders[i] or io.open "/"
+    end
+end
+
 --- Carries a command line out.
 -- @tparam table arguments without the program's name
 -- @treturn number the exit status
 function M.main(arguments)
+    occupy_streams()
     local commands = M.commands()
     local parser = M.parser(commands)
     local command = commands[arguments[1]]
@@ -143,11 +191,10 @@ function M.main(arguments)
     if not ok then
         return complain(arguments, command, given)
     elseif given.version then
-        print("twilio-sms " .. core.version)
-        return 0
+        return tell("twilio-sms " .. core.version)
     elseif not given.command then
-        print(parser:get_help())
-        return #arguments == 0 and failure.USAGE or 0
+        local status = tell(parser:get_help())
+        return #arguments == 0 and failure.USAGE or status
     end
     return run(command, given)
 end

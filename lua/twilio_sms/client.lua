@@ -142,6 +142,9 @@ function Client:send_many(source, opts)
         end
         local fields = copy(item)
         fields.timeout_ms = fields.timeout_ms or timeout_ms
+        if fields.wait_for_breaker == nil then
+            fields.wait_for_breaker = true -- failing at once would fail the whole rest of the list
+        end
         return fields
     end, opts)
 end
@@ -301,6 +304,18 @@ function Client:submit(message, opts)
     return ticket, err
 end
 
+--- Takes a message back that was submitted and has not left. Its ticket ends as others do, with an error that
+-- says `not_sent`; what is on the wire is awaited, because only its answer tells whether the message exists.
+-- @tparam table ticket of submit
+-- @treturn boolean whether it was still open
+function Client:withdraw(ticket)
+    local d = open(self)
+    if type(ticket) ~= "table" or type(ticket.done) ~= "boolean" then
+        error("expected a ticket of client:submit, got " .. options.kind_of(ticket), 2)
+    end
+    return d.tickets[ticket.id] == ticket and d.client:cancel(ticket.id)
+end
+
 --- Adds a function to what is asked before each message leaves (see `twilio_sms.hooks`).
 -- @tparam string name "check"
 function Client:hook(name, f)
@@ -390,10 +405,19 @@ local function ledger_of(opts, account_sid, level)
     return require("twilio_sms.optout").new { account_sid = account_sid }, true
 end
 
+-- The log and the trace: most programs that only send have neither, and load nothing for them.
+local function watch_of(opts, level)
+    if opts.log == nil and opts.trace == nil then
+        return false
+    end
+    local watch, err = require("twilio_sms.observe").watch(opts, level + 1)
+    return watch, err -- not a tail call, which would hide this function from the count of levels
+end
+
 --- Makes a client.
 -- @tparam table opts see docs/configuration.md; and optout (a ledger of `twilio_sms.optout`, or false), track
 --   (a tracker of `twilio_sms.track`), driver (what performs the requests, see `twilio_sms.driver`; default:
---   libcurl)
+--   libcurl), log and trace (objects or options of `twilio_sms.observe`)
 -- @tparam[opt] boolean from_env whether the TWILIO_ variables are read first
 -- @treturn table|nil
 function M.new(opts, from_env)
@@ -401,13 +425,21 @@ function M.new(opts, from_env)
     local driver = opts.driver == nil and curl.new() or check_object("driver", opts.driver, { "open" }, 3)
     local core_opts = copy(opts)
     core_opts.optout, core_opts.track, core_opts.driver = nil, nil, nil
-    local client, err = driver:open(core_opts, from_env)
+    core_opts.log, core_opts.trace = nil, nil
+    local watch, err = watch_of(opts, 3)
+    local client
+    if watch ~= nil then
+        client, err = driver:open(core_opts, from_env)
+    end
     if not client then
+        if watch then
+            watch:close()
+        end
         return nil, err
     end
     local account_sid = opts.account_sid or from_env and os.getenv "TWILIO_ACCOUNT_SID" or nil
     local ledger, in_memory = ledger_of(opts, account_sid, 3)
-    local d = drive.new(client, { optout = ledger, track = track })
+    local d = drive.new(client, { optout = ledger, track = track, watch = watch })
     if ledger then
         d:hook(function(question)
             question.account_sid = account_sid -- a list may be that of another account, or of several

@@ -10,7 +10,8 @@ local M = {}
 M.__index = M
 
 --- @param client a core client
--- @tparam[opt] table listeners optout (with learn_refusal), track (with sent)
+-- @tparam[opt] table listeners optout (with learn_refusal), track (with sent), watch (of
+-- `twilio_sms.observe`)
 function M.new(client, listeners)
     listeners = listeners or {}
     local self = setmetatable({
@@ -23,7 +24,11 @@ function M.new(client, listeners)
         tickets = {},
         optout = listeners.optout,
         track = listeners.track,
+        watch = listeners.watch,
     }, M)
+    if self.watch then
+        self.watch:attach(client)
+    end
     if client.crew then
         client.crew:attach(self)
     end
@@ -34,6 +39,13 @@ function M:hook(f)
     self.hooks:add(f)
     self.checks = true
     self.client:set_checks(true)
+end
+
+-- Lets the log and the trace go out. Nobody's client must fail for their sake.
+local function observe(self)
+    if self.watch then
+        self.watch:work()
+    end
 end
 
 -- Where others perform the requests: sees to it that they do. When they cannot, a ticket ends unsent, and
@@ -68,6 +80,7 @@ function M:submit(operation, fields, deliver, batch)
     end
     local id, err = self.client:submit(operation, fields)
     if not id then
+        observe(self)
         return nil, err
     end
     -- All fields stand here, so that the table has its size from the beginning.
@@ -85,12 +98,19 @@ end
 -- service, as the reason why an accepted message failed.
 local OPTED_OUT_CODE = 21610
 
+local function learn_refusal(self, refused)
+    local learned = self.optout:learn_refusal(refused)
+    if self.watch and type(learned) == "table" then
+        self.watch:learned(refused.to, learned, "error_21610")
+    end
+end
+
 local function learn(self, ticket, value, err)
     local sends = ticket.operation == "send"
     if self.optout and sends and err and err.code == OPTED_OUT_CODE and ticket.question then
-        self.optout:learn_refusal(ticket.question)
+        learn_refusal(self, ticket.question)
     elseif self.optout and ticket.operation == "fetch" and value and value.error_code == OPTED_OUT_CODE then
-        self.optout:learn_refusal(value)
+        learn_refusal(self, value)
     end
     if self.track and sends and value then
         self.track:sent(value, { batch = ticket.batch, send_at = ticket.send_at })
@@ -219,6 +239,7 @@ function M:step(timeout_ms)
         local left_ms = until_ms and math.max(0, until_ms - self.client:now_ms()) or timeout_ms
         again = turn(self, left_ms) and left_ms ~= 0
     end
+    observe(self)
 end
 
 --- Waits until a ticket is done: yields inside of a loop, blocks elsewhere.
@@ -313,6 +334,9 @@ function M:close()
             local why = "the client was closed while the request was under way"
             finish(self, left, nil, core.error("TemporarilyUnavailable", why, "in_doubt"))
         end
+    end
+    if self.watch then
+        self.watch:close()
     end
     if problem then
         return nil, problem

@@ -5,22 +5,18 @@
 --     local client = sms.assert(sms.new { account_sid = "AC...", auth_token = token })
 --     local message = sms.assert(client:send { to = "+15558675310", from = "+15005550006", body = "Hello" })
 --     print(message.sid, message.status)
-local client = require "twilio_sms.client"
 local core = require "twilio_sms.core"
-local options = require "twilio_sms.options"
 
-local M = {
-    _VERSION = core.version,
-    error = require "twilio_sms.error",
-    loop = require "twilio_sms.loop",
-}
+local M = { _VERSION = core.version, assert = core.assert }
 
-M.assert = M.error.assert
-
--- The parts that not every program needs are loaded when they are asked for.
+-- Not every program needs all parts, and one that is started for each message waits for what it loads: they
+-- are loaded when they are asked for. So is the client, with the first one that is made.
 local PARTS = {
     cassette = "twilio_sms.cassette",
     driver = "twilio_sms.driver",
+    error = "twilio_sms.error",
+    loop = "twilio_sms.loop",
+    observe = "twilio_sms.observe",
     optout = "twilio_sms.optout",
     signature = "twilio_sms.signature",
     sim = "twilio_sms.sim",
@@ -29,6 +25,10 @@ local PARTS = {
     twiml = "twilio_sms.twiml",
     webhook = "twilio_sms.webhook",
 }
+
+local function kind_of(value)
+    return require("twilio_sms.options").kind_of(value)
+end
 
 setmetatable(M, {
     __index = function(module, name)
@@ -44,7 +44,7 @@ setmetatable(M, {
 -- @treturn table|nil encoding, segments, units, per_segment, characters, first_ucs2 (a byte position)
 function M.segments(text, opts)
     if opts ~= nil and type(opts) ~= "table" then
-        error("options must be a table, not " .. options.kind_of(opts), 2)
+        error("options must be a table, not " .. kind_of(opts), 2)
     elseif opts and opts.smart_encoded then
         return require("twilio_sms.smart_encoding").segments(text)
     end
@@ -58,9 +58,9 @@ function M.new(opts)
     if opts == M then
         error("call this with a dot, as in sms.new{...}", 2)
     elseif type(opts) ~= "table" then
-        error("new{ account_sid=..., auth_token=... } takes a table, not " .. options.kind_of(opts), 2)
+        error("new{ account_sid=..., auth_token=... } takes a table, not " .. kind_of(opts), 2)
     end
-    return client.new(opts)
+    return require("twilio_sms.client").new(opts)
 end
 
 --- Makes a client from the TWILIO_ variables of the environment (docs/configuration.md lists them).
@@ -69,9 +69,9 @@ function M.from_env(opts)
     if opts == M then
         error("call this with a dot, as in sms.from_env()", 2)
     elseif opts ~= nil and type(opts) ~= "table" then
-        error("from_env takes a table or nothing, not " .. options.kind_of(opts), 2)
+        error("from_env takes a table or nothing, not " .. kind_of(opts), 2)
     end
-    return client.new(opts or {}, true)
+    return require("twilio_sms.client").new(opts or {}, true)
 end
 
 return M

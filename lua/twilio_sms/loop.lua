@@ -287,6 +287,27 @@ local function pause(ms, drive)
     until left_ms <= 0
 end
 
+--- Lets the running loop wait for a drive, too, for whose sake it does not go on: for exporters.
+-- @tparam table drive
+-- @tparam table|nil before what this has answered for the drive before, unless it was dismissed since
+-- @treturn table|nil the loop; nil when none is running
+function M.attend(drive, before)
+    if before ~= current then
+        if before then
+            release(before, drive)
+        end
+        if current then
+            hold(current, drive)
+        end
+    end
+    return current
+end
+
+--- Ends what attend has begun.
+function Loop:dismiss(drive)
+    release(self, drive)
+end
+
 --- Suspends the calling coroutine until wake(token) is called, but no longer than timeout_ms. Outside of a
 -- loop, where nobody could call wake meanwhile, it pauses the program.
 -- @param token any value; several coroutines may wait for the same

@@ -272,8 +272,8 @@ local IMPORT_OPTIONS = { all_or_nothing = "boolean" }
 -- @param source the text, or a function that answers the next line and nil at the end, such as io.lines(path)
 -- @tparam string format "csv" or "json" (an array, or one object a line)
 -- @tparam[opt] table opts all_or_nothing: a bad row keeps all others out
--- @treturn table|nil { rows, changed, same, older, refused = { { line, why }, ... } }; after an error of the
---   store nil, the error, and what was done until then
+-- @treturn table|nil { rows, changed, same, older, refused_count, refused = { { line, why }, ... } }, which
+--   names the first 1000; after an error of the store nil, the error, and what was done until then
 function Ledger:import(source, format, opts)
     if type(source) ~= "string" and type(source) ~= "function" then
         error("import takes a text or a function, not " .. options.kind_of(source), 2)

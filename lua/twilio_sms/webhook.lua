@@ -54,7 +54,8 @@ end
 -- (tokens by the sid of other accounts), tokens_for (a function that answers those of an account, or nil);
 -- urls, trusted_proxies, max_body, max_fields, shared, replay_window_ms; callback_ref { key, required };
 -- store, optout, track, client; replies { stop, start, help }; on_message, on_status, on_unknown, on_error;
--- clock, a function that answers Unix seconds (docs/receiving.md explains each)
+-- log, trace (objects or options of `twilio_sms.observe`); clock, a function that answers Unix seconds
+-- (docs/receiving.md explains each)
 -- @treturn table|nil
 function M.new(opts)
     opts = webhook_options.check(opts, 2)
@@ -71,9 +72,15 @@ function M.new(opts)
     if ok then
         ledger, err = webhook_options.ledger(opts)
     end
-    if ledger == nil then
+    local watch
+    if ledger ~= nil then
+        watch, err = webhook_options.watch(opts, 2)
+    end
+    if watch == nil then
         receiver:close()
         return nil, err
+    elseif watch then
+        watch:attach(receiver)
     end
     return setmetatable({
         core = receiver,
@@ -84,7 +91,8 @@ function M.new(opts)
         tokens = keys,
         replies = opts.replies or {},
         handlers = { inbound = opts.on_message, status = opts.on_status, unknown = opts.on_unknown },
-        on_error = opts.on_error or webhook_options.print_error,
+        on_error = opts.on_error or not (watch and watch.log) and webhook_options.print_error or nil,
+        watch = watch or nil,
         clock = opts.clock,
         counts = { inbound = 0, status = 0, unknown = 0, refused = 0, repeated = 0, failed = 0 },
     }, class)
@@ -92,13 +100,24 @@ end
 
 -- ---- Telling -------------------------------------------------------------------------------------
 
--- Nothing that goes wrong while it is told may change the answer.
-local function tell(self, err, event, explanation)
-    pcall(self.on_error, err, event, explanation)
-end
-
 local function now_ms(self)
     return self.clock and math.floor(self.clock() * 1000) or core.time_ms()
+end
+
+-- Nothing that goes wrong while it is told may change the answer. The log has a line of it already.
+local function tell(self, err, event, explanation)
+    if self.on_error then
+        pcall(self.on_error, err, event, explanation)
+    end
+end
+
+-- The same for what no line is written of otherwise.
+local function tell_problem(self, err, event)
+    if self.watch then
+        local fields = { "type", event.type, "sid", tostring(event.message_sid), "message", tostring(err) }
+        self.watch:add("error", "webhook_problem", fields, now_ms(self))
+    end
+    tell(self, err, event)
 end
 
 local function status_only(status, headers)
@@ -108,6 +127,9 @@ end
 local function turn_away(self, err, explanation)
     self.counts.refused = self.counts.refused + 1
     pcall(self.core.count_refused, self.core, err, now_ms(self))
+    if self.watch and explanation then
+        self.watch:add("debug", "refusal_explained", { "text", explanation }, now_ms(self))
+    end
     tell(self, err, nil, explanation)
     return status_only(err.http_status or 500)
 end
@@ -120,7 +142,7 @@ end
 -- Answers 500, so that the sender may try again, if its URL says so (#rc=3&rp=5xx).
 local function fail(self, event, err)
     self.counts.failed = self.counts.failed + 1
-    self.core:count("failed", event, now_ms(self))
+    self.core:count("failed", event, now_ms(self), tostring(err))
     tell(self, err, event)
     return status_only(500), event, err
 end
@@ -138,7 +160,7 @@ local function cancel_scheduled(self, event, learned)
             errs = { core.error("InternalError", why) }
         end
         for _, err in ipairs(errs or {}) do
-            tell(self, err, event)
+            tell_problem(self, err, event)
         end
     end
     if loop.inside() then
@@ -171,10 +193,10 @@ local function run_handler(self, event, learned)
         end
     elseif type(result) == "number" or type(result) == "table" and result.body and not result.sid then
         local why = "the handler returned a %s, which is no reply: return a text, or use reply:message{}"
-        tell(self, core.error("InvalidRequest", why:format(type(result))), event)
+        tell_problem(self, core.error("InvalidRequest", why:format(type(result))), event)
     end
     if answer.problem then
-        tell(self, answer.problem, event)
+        tell_problem(self, answer.problem, event)
     end
     if learned then
         answer:confirm(learned, self.replies)
@@ -192,6 +214,10 @@ local function process(self, event)
             return nil, err
         end
         event.opt_out = learned.action and learned or nil
+        if self.watch then
+            self.watch:learned(event.type == "status" and event.to or event.from, learned, event.type,
+                now_ms(self))
+        end
     end
     if self.track and event.type == "status" then
         changed, err = self.track:update(event, "callback")
@@ -221,22 +247,13 @@ local function process_claimed(self, event, keys, read_ms)
     end
     local err = self.repeats:done(keys, event, read_ms, answer, detail)
     if err then
-        tell(self, err, event) -- it was handled: to handle it again would be worse than to forget it
+        tell_problem(self, err, event) -- it was handled: to handle it again would be worse than to forget it
     end
     self.core:count(detail and "redirected" or "ok", event, now_ms(self))
     return answer, event
 end
 
---- Handles one request.
--- @tparam table request method; url (the public one, or the target alone: then `tls`, `peer` and the headers
--- say the rest); headers (a map, or a list of pairs); body (the raw bytes)
--- @treturn table the answer to give: status, headers, body
--- @treturn table|nil the event, when the request was genuine; `repeated` is true when it was seen before
--- @treturn table|nil why it was refused, or why handling it failed
-function Receiver:handle(request)
-    if type(request) ~= "table" then
-        error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
-    end
+local function handle(self, request)
     local read_ms = now_ms(self)
     local event, err = self.tokens:read(request, read_ms)
     if not event then
@@ -255,11 +272,35 @@ function Receiver:handle(request)
     return process_claimed(self, event, keys, read_ms)
 end
 
+-- Lets the log and the trace go out.
+local function observe(self)
+    if self.watch then
+        self.watch:work()
+    end
+end
+
+--- Handles one request.
+-- @tparam table request method; url (the public one, or the target alone: then `tls`, `peer` and the headers
+-- say the rest); headers (a map, or a list of pairs); body (the raw bytes)
+-- @treturn table the answer to give: status, headers, body
+-- @treturn table|nil the event, when the request was genuine; `repeated` is true when it was seen before
+-- @treturn table|nil why it was refused, or why handling it failed
+function Receiver:handle(request)
+    if type(request) ~= "table" then
+        error("handle{ method=..., url=..., headers=..., body=... } takes a table", 2)
+    end
+    local answer, event, err = handle(self, request)
+    observe(self)
+    return answer, event, err
+end
+
 --- Counts and tells a request that a server has refused before there was anything to handle, as for its size.
 -- @tparam table err with the http_status to answer
 -- @treturn table the answer to give
 function Receiver:refuse(err)
-    return turn_away(self, err)
+    local answer = turn_away(self, err)
+    observe(self)
+    return answer
 end
 
 --- What came so far: inbound, status, unknown, refused, repeated, failed.
@@ -281,6 +322,9 @@ end
 --- Wipes the tokens.
 function Receiver:close()
     self.core:close()
+    if self.watch then
+        self.watch:close()
+    end
 end
 
 class.__close = Receiver.close

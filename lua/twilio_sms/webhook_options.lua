@@ -11,7 +11,7 @@ local OPTIONS = {
     shared = "string", replay_window_ms = "number", callback_ref = "table",
     store = "any", optout = "any", track = "any", client = "any", replies = "table",
     on_message = "function", on_status = "function", on_unknown = "function", on_error = "function",
-    clock = "function",
+    log = "table", trace = "table", clock = "function",
 }
 local REF_OPTIONS = { key = "any", required = "boolean" }
 local REPLIES = { stop = "string", start = "string", help = "string" }
@@ -83,6 +83,16 @@ function M.ledger(opts)
         return nil, core.error("InvalidOption", why)
     end
     return optout.new { account_sid = opts.account_sid, store = opts.store, clock = opts.clock }
+end
+
+--- What a receiver does about its log and its trace.
+-- @treturn table|boolean|nil false when it has neither; nil and an error
+function M.watch(opts, level)
+    if not opts.log and not opts.trace then
+        return false
+    end
+    local watch, err = require("twilio_sms.observe").watch(opts, level + 1)
+    return watch, err -- not a tail call, which would hide this function from the count of levels
 end
 
 --- What happens to errors when nobody asks for them: one line on standard error, as long as somebody may

@@ -1,11 +1,13 @@
 -- Runs the code blocks of README.md and docs/*.md.
--- Usage: lua5.4 tests/examples/docs.lua DIRECTORY, with the environment that docs.sh makes
+-- Usage: lua5.4 tests/examples/docs.lua DIRECTORY [PAGE...], with the environment that docs.sh makes
 --
 -- What may stand behind the language of a block:
 --     no-run (reason)    it is only compiled
 --     needs=module       as no-run where that Lua module is not installed
 --     file=name          it is also kept under this name for the shell blocks of its page
 --     in=place           where directives of nginx belong: main, http (where nothing is said) or server
+--     terminal           a shell block that goes on while the blocks below it run. Of a page with such a one
+--                        each "export TWILIO_..." counts; its ports 8444 and 8080 become free ones
 -- A shell block finds the folder examples/, too, as in the folder of the project.
 -- In a Lua block the comment "--> text" behind a print is what it must print; docs_nginx.lua says what it is
 -- in a block for nginx.
@@ -137,8 +139,9 @@ local function read_info(block, info)
     block.needs = info:match "needs=(%S+)"
     block.file = info:match "file=(%S+)"
     block.place = info:match "in=(%S+)"
+    block.terminal = info:find("%f[%w]terminal%f[%W]") ~= nil
     local rest = info:sub(#block.language + 1):gsub("no%-run %(.-%)", ""):gsub("needs=%S+", "")
-        :gsub("file=%S+", ""):gsub("in=%S+", "")
+        :gsub("file=%S+", ""):gsub("in=%S+", ""):gsub("terminal", "")
     return rest:find "%S" == nil
 end
 
@@ -281,19 +284,71 @@ local function check_make(line, targets)
     return true
 end
 
+-- ---- Terminals of a page -------------------------------------------------------------------------
+
+-- Starts a script that goes on, and waits until it says something. Answers its process.
+local START = [[
+cd "$1"
+timeout "$2" bash -eu "$3" > "$3.log" 2>&1 & process=$!
+for _ in $(seq 400); do
+    [ ! -s "$3.log" ] || { echo $process; exit 0; }
+    kill -0 $process 2> /dev/null || break
+    read -rt 0.05 <> <(:) || true
+done
+cat "$3.log"
+exit 1
+]]
+
+local function start_terminal(path)
+    local folder = path:match "^(.*)/"
+    local seconds = 2 * BLOCK_SECONDS
+    local ok, text = run("bash -c %s start %s %d %s", quote(START), quote(folder), seconds, quote(path))
+    return ok and text:match "%d+", text
+end
+
+local function free_port()
+    local pipe = assert(io.popen("python3 -c 'import socket; s = socket.create_server((\"127.0.0.1\", 0)); "
+        .. "print(s.getsockname()[1])'"))
+    local port = pipe:read "n"
+    pipe:close()
+    return ("%d"):format(port)
+end
+
+-- What the blocks of a page share, or nil if it has no terminals.
+local function terminals_of(blocks)
+    for _, block in ipairs(blocks) do
+        if block.terminal then
+            local ports = { ["8444"] = free_port(), ["8080"] = free_port() }
+            return { processes = {}, exports = {}, ports = ports }
+        end
+    end
+end
+
+local function end_terminals(terminals)
+    for _, process in ipairs(terminals and terminals.processes or {}) do
+        run("kill %s", process)
+    end
+end
+
 -- What make does was done before, accounts are those of the simulator, modules are found; the rest is run.
 function RUNNERS.sh(block, path)
     local targets, rest, ok, text = makefile_targets(), {}, true, nil
+    local terminals = block.terminals
     for line in block.text:gmatch "[^\n]*\n" do
         if line:find "%f[%w]make%f[^%w]" then
             local good, why = check_make(line, targets)
             ok, text = ok and good, why or text
+        elseif terminals and line:find "^export TWILIO_" then
+            terminals.exports[#terminals.exports + 1] = line
         elseif not line:find "^export TWILIO_" and not line:find "^cd twilio%-sms" then
             rest[#rest + 1] = line
         end
     end
-    write(path, table.concat(rest))
-    if ok then
+    write(path, (terminals and table.concat(terminals.exports) or "") .. table.concat(rest))
+    if ok and block.terminal then
+        ok, text = start_terminal(path)
+        terminals.processes[#terminals.processes + 1] = ok or nil
+    elseif ok then
         ok, text = run("cd %s && timeout %d bash %s %s",
             quote(path:match "^(.*)/"), BLOCK_SECONDS, block.no_run and "-n" or "-eu", quote(path))
     end
@@ -314,17 +369,25 @@ end
 -- ---- All of it -----------------------------------------------------------------------------------
 
 local directory = arg[1]
-local pages = { "README.md" }
-for path in io.popen("ls docs/*.md"):lines() do
-    pages[#pages + 1] = path
+local pages = { table.unpack(arg, 2) }
+if #pages == 0 then
+    for path in io.popen("ls README.md docs/*.md"):lines() do
+        pages[#pages + 1] = path
+    end
 end
 
 for number, path in ipairs(pages) do
     local text = read(path)
     local folder = ("%s/%d"):format(directory, number)
     assert(os.execute(("mkdir %s && ln -s \"$PWD/examples\" %s"):format(quote(folder), quote(folder))))
-    for i, block in ipairs(blocks_of(path, text)) do
+    local blocks = blocks_of(path, text)
+    local terminals = terminals_of(blocks)
+    for i, block in ipairs(blocks) do
         local runner = RUNNERS[block.language]
+        block.terminals = terminals
+        if terminals then
+            block.text = block.text:gsub("%f[%d]%d%d%d%d%f[%D]", terminals.ports)
+        end
         if not runner then
             report(false, ("%s:%d: no language that is known here"):format(path, block.line))
         else
@@ -334,5 +397,6 @@ for number, path in ipairs(pages) do
             runner(block, ("%s/block%d.%s"):format(folder, i, block.language))
         end
     end
+    end_terminals(terminals)
 end
 os.exit(failed == 0 and 0 or 1)

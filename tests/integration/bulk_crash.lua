@@ -9,7 +9,7 @@ local simulator = require "simulator"
 
 local ROWS = tonumber(arg[1] or 2000)
 local STOPS = tonumber(arg[2] or 5)
-local ROW_BYTES = 310 -- of the results file: an intent and an outcome
+local ROW_BYTES = 340 -- of the results file: an intent and an outcome
 
 local directory = os.tmpname()
 os.remove(directory)

@@ -1,6 +1,7 @@
 --- Checks the options of `resty.twilio_sms.setup`, and sorts them by what they are for.
 local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
+local observe = require "twilio_sms.observe"
 local options = require "twilio_sms.options"
 local webhook_options = require "twilio_sms.webhook_options"
 
@@ -16,7 +17,8 @@ local MADE_BY_WORKERS = {
 }
 
 -- Options that are not those of a client.
-local OWN = { store = true, optout = true, track = true, webhook = true, webhooks = true }
+local OWN = { store = true, optout = true, track = true, webhook = true, webhooks = true, log = true,
+    trace = true }
 -- What a webhook takes over, unless it has it itself.
 local INHERITED = { "account_sid", "auth_token", "shared" }
 
@@ -27,6 +29,22 @@ local function check_made(opts, allowed, level)
             local why = "option '%s' must be a function, which each worker calls: %s"
             error(why:format(name, example), level + 1)
         end
+    end
+end
+
+-- Makes a log and a trace of their options and closes them again. Objects would be shared by all workers.
+local function check_watched(opts, level)
+    for _, name in ipairs { "log", "trace" } do
+        if type(opts[name]) == "table" and getmetatable(opts[name]) ~= nil then
+            local why = "option '%s' must hold options, of which each worker makes one for itself"
+            error(why:format(name), level + 1)
+        end
+    end
+    local watch, err = observe.watch({ log = opts.log, trace = opts.trace }, level + 1)
+    if watch == nil then
+        error(tostring(err), level + 1)
+    elseif watch then
+        watch:close()
     end
 end
 
@@ -72,6 +90,7 @@ local function webhook_of(given, opts, level)
         makers[name], settings[name] = settings[name], nil
     end
     webhook_options.check(settings, level + 1)
+    check_watched(settings, level + 1)
     try(core.webhook, core_options(settings), level + 1)
     local list = makers.optout
     if list == nil and not own_account then
@@ -85,8 +104,8 @@ local function webhook_of(given, opts, level)
 end
 
 --- Raises, at a level as for error, for what is wrong with the options.
--- @treturn table client (the options of `twilio_sms.new`), makers (store, optout, track), webhooks (by name;
--- the one of the option `webhook` is webhooks[1])
+-- @treturn table client (the options of `twilio_sms.new`), makers (store, optout, track), watched (options of
+-- log and trace), webhooks (by name; the one of the option `webhook` is webhooks[1])
 function M.check(given, level)
     if type(given) ~= "table" then
         local why = "setup{ account_sid=..., auth_token=... } takes a table, not "
@@ -106,6 +125,7 @@ function M.check(given, level)
     if given.track == true and not given.store then
         error("option 'track' needs a store, or each worker would know its own messages only", level + 1)
     end
+    check_watched(given, level + 1)
     try(core.machine, client, level + 1)
     local webhooks = {}
     if given.webhook ~= nil then
@@ -121,6 +141,7 @@ function M.check(given, level)
     return {
         client = client,
         makers = { store = given.store, optout = given.optout, track = given.track },
+        watched = { log = given.log, trace = given.trace },
         webhooks = webhooks,
     }
 end

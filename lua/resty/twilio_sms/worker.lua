@@ -5,6 +5,7 @@ local client = require "twilio_sms.client"
 local copy = require "twilio_sms.copy"
 local core = require "twilio_sms.core"
 local driver = require "resty.twilio_sms.driver"
+local observe = require "twilio_sms.observe"
 local optout = require "twilio_sms.optout"
 local receiver = require "resty.twilio_sms.receiver"
 local track = require "twilio_sms.track"
@@ -38,7 +39,7 @@ local function present()
     end
     local pid = ngx.worker.pid()
     if not made or made.pid ~= pid then
-        made = { pid = pid, store = nil, client = nil, receivers = {} }
+        made = { pid = pid, store = nil, client = nil, receivers = {}, watched = nil }
     end
     return made
 end
@@ -102,6 +103,38 @@ local function set_made(opts, name, maker, store)
     return opts[name] ~= nil, err
 end
 
+-- The log and the trace of this worker, which its client and its receivers share: a table with what there is
+-- of them, or nil and an error.
+local function watched_by(mine)
+    if mine.watched then
+        return mine.watched
+    end
+    local watched = {}
+    for _, name in ipairs { "log", "trace" } do
+        if given.watched[name] then
+            local err
+            watched[name], err = make(name, observe[name], given.watched[name])
+            if not watched[name] then
+                return nil, err
+            end
+        end
+    end
+    mine.watched = watched
+    return watched
+end
+
+-- Sets the options log and trace, unless there are others already.
+local function set_watched(mine, opts)
+    local watched, err = watched_by(mine)
+    if not watched then
+        return nil, err
+    end
+    for name, one in pairs(watched) do
+        opts[name] = opts[name] or one
+    end
+    return true
+end
+
 local function warn_alone(shared)
     local count = ngx.worker.count()
     if not shared and count > 1 then
@@ -119,6 +152,9 @@ local function make_client(mine)
     local ok, problem = set_made(opts, "optout", given.makers.optout, store)
     if ok then
         ok, problem = set_made(opts, "track", given.makers.track, store)
+    end
+    if ok then
+        ok, problem = set_watched(mine, opts)
     end
     if not ok then
         return nil, problem
@@ -173,11 +209,14 @@ local function make_receiver(mine, hook)
     if ok then
         ok, problem = set_made(opts, "track", makers.track, store)
     end
+    if ok then
+        ok, problem = set_watched(mine, opts)
+    end
     if not ok then
         return nil, problem
     end
     opts.store = store or nil
-    opts.on_error = opts.on_error or receiver.log
+    opts.on_error = opts.on_error or not opts.log and receiver.log or nil
     return make("webhook", webhook.new, opts)
 end
 
@@ -220,6 +259,9 @@ function M.close()
     end
     if mine.client then
         mine.client:close()
+    end
+    for _, one in pairs(mine.watched or {}) do
+        one:close()
     end
     if mine.store then
         pcall(mine.store.close, mine.store)

@@ -94,7 +94,7 @@ end
 
 -- What belongs to an account counts only for the one that stands beside it: a token never goes to another
 -- account. And the key of one source is not mixed with the token of the next.
-local function add(settings, more, source)
+local function add(settings, sources, more, source)
     local other_account = settings.account_sid and more.account_sid
         and settings.account_sid ~= more.account_sid
     local has_secret = any(settings, KEYS)
@@ -102,15 +102,17 @@ local function add(settings, more, source)
         local skipped = other_account and OF_ACCOUNT[name] or has_secret and KEYS[name]
         if settings[name] == nil and not skipped then
             settings[name] = value
-            settings.sources[name] = source
+            sources[name] = source
         end
     end
 end
 
 --- All settings.
 -- @tparam table given what was given to the command
--- @treturn table|nil settings by name; secrets are strings, { env = NAME } or { file = path }; `sources` says
---   where each is from, `config_path` which file was looked for. Or nil and a failure
+-- @treturn table|nil settings by name; secrets are strings, { env = NAME } or { file = path }. Or nil and a
+--   failure
+-- @treturn table where each is from, by name
+-- @treturn string|nil which configuration file was looked for
 function M.settings(given)
     local path = given.config or config_file.default_path()
     local file, err = {}, nil
@@ -120,75 +122,114 @@ function M.settings(given)
     if not file then
         return nil, err
     end
-    local settings = { sources = {} }
-    add(settings, from_given(given), "arguments")
-    add(settings, from_environment(), "environment")
-    add(settings, file, path)
-    settings.config_path = path
-    return settings
+    local settings, sources = {}, {}
+    add(settings, sources, from_given(given), "arguments")
+    add(settings, sources, from_environment(), "environment")
+    add(settings, sources, file, path)
+    return settings, sources, path
 end
 
-local NOT_OPTIONS = { sources = true, config_path = true, store = true }
-
--- Options for sms.new: names with dots become tables.
+-- Options for sms.new: names with dots become tables. It is told of one that is a group and a value too, and
+-- says what is wrong with it.
 local function options_of(settings)
-    local opts = {}
-    for name, value in pairs(settings) do
-        if not NOT_OPTIONS[name] then
-            local at = opts
-            for part in name:gmatch "([^.]*)%." do
-                at[part] = type(at[part]) == "table" and at[part] or {}
-                at = at[part]
-            end
-            at[name:match "[^.]*$"] = value
+    local opts, names = {}, {}
+    for name in pairs(settings) do
+        names[#names + 1] = name ~= "store" and name or nil
+    end
+    table.sort(names) -- "retry" comes before "retry.timeout.attempts"
+    for _, name in ipairs(names) do
+        local at = opts
+        for part in name:gmatch "([^.]*)%." do
+            at[part] = at[part] == nil and {} or at[part]
+            at = type(at[part]) == "table" and at[part] or {}
         end
+        at[name:match "[^.]*$"] = settings[name]
     end
     return opts
 end
 
-local function nobody(settings)
-    local file = settings.config_path or "a file that --config names"
+local function nobody(path)
+    local file = path or "a file that --config names"
     return failure.new(failure.CONFIGURATION, "whose account? Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, "
         .. "or write account_sid and auth_token_file into " .. file)
 end
 
+-- Who mistypes a path must not find that nobody has opted out.
+local function is_there(path)
+    local file = io.open(path, "rb")
+    if file then
+        file:close()
+    end
+    return file ~= nil
+end
+
 --- Opens the store that the settings name.
 -- @tparam table settings
+-- @tparam[opt] boolean makes_it whether it need not be there
 -- @treturn userdata|nil nil when none is named; nil and a failure when it cannot be opened
-function M.store(settings)
-    if not settings.store then
+function M.store(settings, makes_it)
+    local path = settings.store
+    if not path then
         return nil
+    elseif not makes_it and not is_there(path) then
+        return nil, failure.new(failure.NO_INPUT, path .. " is not there: is it the path of the "
+            .. "opt-out list? `twilio-sms optout import` makes one")
     end
-    local store, err = require("twilio_sms.store").open(settings.store)
+    local store, err = require("twilio_sms.store").open(path)
     return store, err and failure.new(failure.CONFIGURATION, tostring(err), err) or nil
 end
 
---- Makes a client.
--- @tparam table given what was given to the command
--- @tparam[opt] table more options of sms.new, which win
--- @treturn table|nil the client, or nil and a failure or an error
--- @treturn table the settings
-function M.client(given, more)
-    local settings, err = M.settings(given)
-    if not settings then
-        return nil, err
-    elseif not any(settings, CREDENTIALS) then
-        return nil, nobody(settings)
-    end
-    local store
-    store, err = M.store(settings)
-    if err then
-        return nil, err
-    end
+local function client_of(settings, given, more)
     local opts = options_of(settings)
-    opts.optout = store and sms.optout.new { account_sid = settings.account_sid, store = store } or nil
     opts.timeout_ms = given.timeout and math.floor(given.timeout * 1000) or opts.timeout_ms
     for name, value in pairs(more or {}) do
         opts[name] = value
     end
-    local client
-    client, err = sms.new(opts)
+    local client, err = sms.new(opts)
     return client, client and settings or err
+end
+
+-- The settings of somebody; or nil and a failure.
+local function settings_of_somebody(given)
+    local settings, err, path = M.settings(given)
+    if settings and not any(settings, CREDENTIALS) then
+        return nil, nobody(path)
+    end
+    return settings, not settings and err or nil
+end
+
+--- Makes a client that reads.
+-- @tparam table given what was given to the command
+-- @treturn table|nil the client, or nil and a failure or an error
+-- @treturn table the settings
+function M.client(given)
+    local settings, err = settings_of_somebody(given)
+    if not settings then
+        return nil, err
+    end
+    return client_of(settings, given)
+end
+
+--- Makes a client that sends: it asks the opt-out list first.
+-- @tparam table given what was given to the command
+-- @tparam[opt] table more options of sms.new, which win
+-- @treturn table|nil the client, or nil and a failure or an error
+-- @treturn table the settings
+function M.sender(given, more)
+    local settings, err = settings_of_somebody(given)
+    local store
+    if settings then
+        store, err = M.store(settings)
+    end
+    if err then
+        return nil, err
+    end
+    local own = {}
+    for name, value in pairs(more or {}) do
+        own[name] = value
+    end
+    own.optout = store and sms.optout.new { account_sid = settings.account_sid, store = store } or nil
+    return client_of(settings, given, own)
 end
 
 --- Where the API is, for settings of which a client can be made.

@@ -13,7 +13,6 @@ local results = require "twilio_sms.cli.bulk.results"
 local rows = require "twilio_sms.cli.bulk.rows"
 local sending = require "twilio_sms.cli.bulk.sending"
 local survey = require "twilio_sms.cli.bulk.survey"
-local terminal = require "twilio_sms.cli.terminal"
 local text = require "twilio_sms.cli.text"
 
 local PROBLEMS_SHOWN = 20
@@ -28,14 +27,14 @@ local OPTIONS = {
     { "--template", "<text>", "The text of the messages; {{name}} is the row's column of that name." },
     { "--template-file", "<file>", "A file with that text." },
     { "--plan", false, "Send nothing; say what it would take." },
-    { "--price", "<number>", "Of a segment, for --plan.", sort = definition.NUMBER },
+    { "--price", "<number>", "Of a segment, for --plan.", sort = definition.AMOUNT },
     { "--dry-run", false, "Send nothing; check everything, and show all rows that cannot be sent." },
     { "--concurrency", "<count>", "How many messages are under way at once. Default: 50.",
         sort = definition.COUNT },
     { "--per-second", "<number>", "How fast the account may send. Default: 10; 0 for no limit.",
-        sort = definition.NUMBER },
+        sort = definition.AMOUNT },
     { "--per-number", "<number>", "How fast each sender may send. Default: 1; 0 for no limit.",
-        sort = definition.NUMBER },
+        sort = definition.AMOUNT },
     { "--allow-repeats", false, "Send although a recipient stands in several rows." },
     { "--retry-doubtful", false, "Send rows again of which it cannot be found out whether they were sent." },
     { "--settle", "<seconds>", "How long Twilio's list may lag, before rows of an interrupted run are looked "
@@ -103,7 +102,7 @@ local function complain(out, place, number, why)
     if out.as_json then
         out:object { [place] = number, problem = why }
     else
-        out:note("%s %d: %s", place, number, terminal.escape(why))
+        out:note("%s %d: %s", place, number, why)
     end
 end
 
@@ -186,7 +185,9 @@ end
 
 local function new_progress(given, found)
     local how = given.quiet and "none" or core.is_tty(2) and "terminal" or "lines"
-    return progress.new(io.stderr, how, found.to_send + found.suppressed, core.now_ms())
+    return progress.new(io.stderr, how, found.to_send + found.suppressed, core.now_ms(), function()
+        return core.terminal_width(2)
+    end)
 end
 
 local function send(given, asked, all, file, found, begun_ms, out)
@@ -211,7 +212,7 @@ local function send(given, asked, all, file, found, begun_ms, out)
     local done = report.done(found, counts, sent, stopped or close_why)
     out:object(done)
     for _, line in ipairs(report.done_lines(done, file.path)) do
-        out:line(line)
+        out:remark(line)
     end
     if not ok or sent and sent.is_fault then
         return failure.CANNOT_WRITE
@@ -228,7 +229,7 @@ local function plan(given, found, file, out)
     local planned = report.plan(found, given.price)
     out:object(planned)
     for _, line in ipairs(report.plan_lines(planned, given.price)) do
-        out:line(line)
+        out:remark(line)
     end
     local problem = check_survey(found, given)
     if problem then

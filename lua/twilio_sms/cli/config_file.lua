@@ -6,6 +6,14 @@ local M = {}
 
 local SECRETS = { auth_token = true, api_secret = true, ["callback_ref.key"] = true }
 
+-- What sms.new takes from programs only: objects, and where else a secret is.
+local NOT_TEXT = { driver = true, track = true, optout = true }
+
+--- Whether a URL has a password in it.
+function M.has_password(url)
+    return url:find "^[^/]*//[^/?#]*:[^/?#]*@" ~= nil or url:find "^[^/]*:[^/]*@" ~= nil
+end
+
 --- Where it lies when nobody says otherwise (the XDG Base Directory Specification); nil without a home.
 function M.default_path()
     local base, home = os.getenv "XDG_CONFIG_HOME", os.getenv "HOME"
@@ -47,14 +55,29 @@ local function take(settings, path, line, text)
     end
     if settings[name] ~= nil then
         return bad(path, "line %d: %s stands there twice", line, name)
+    elseif NOT_TEXT[name] or SECRETS[name:match "^(.*)%.[^.]*$"] then
+        return bad(path, "line %d: unknown option '%s'", line, name)
     end
     settings[name] = value
     return true
 end
 
+-- Whoever changes where the API is gets the secrets that are sent there.
+local function check_unchanged(path, changed_by)
+    if changed_by == "owner" then
+        return bad(path, "it belongs to another user, who may change where your secrets are sent to: "
+            .. "make a copy of your own")
+    elseif changed_by then
+        return bad(path, "others may change it, and with it where your secrets are sent to: "
+            .. "chmod go-w '%s'", path)
+    end
+    return true
+end
+
 local function check_private(path, settings, is_private)
-    for name in pairs(SECRETS) do
-        if type(settings[name]) == "string" and not is_private then
+    for name, value in pairs(settings) do
+        local is_secret = type(value) == "string" and (SECRETS[name] or M.has_password(value))
+        if is_secret and not is_private then
             return bad(path, "others may read it, and it holds %s: chmod 600 '%s'", name, path)
         end
     end
@@ -67,17 +90,21 @@ end
 -- @treturn table|nil settings by name, as `sms.new` names them with dots, and store; a secret may be
 --   { file = path }. Or nil and a failure
 function M.read(path, is_optional)
-    local text, is_private = core.read_file(path)
+    local text, is_private, changed_by = core.read_file(path)
     if not text and is_optional and is_private == "No such file or directory" then
         return {}
     elseif not text then
         return bad(path, "cannot be read: %s", is_private)
     end
+    local ok, err = check_unchanged(path, changed_by)
+    if not ok then
+        return nil, err
+    end
     local settings, number = {}, 0
     for line in (text:gsub("^\239\187\191", "") .. "\n"):gmatch "([^\n]*)\n" do
         number = number + 1
         if line:find "%S" and not line:find "^%s*#" then
-            local ok, err = take(settings, path, number, line)
+            ok, err = take(settings, path, number, line)
             if not ok then
                 return nil, err
             end

@@ -8,6 +8,7 @@ local SECONDS_MOST = 604800 -- seven days, as timeout_ms has it
 
 local M = {
     NUMBER = { pattern = "^%-?%d*%.?%d+$", what = "number", value = tonumber },
+    AMOUNT = { pattern = "^%d*%.?%d+$", what = "number, 0 or more", value = tonumber },
     WHOLE = { pattern = "^%-?%d+$", what = "whole number", value = tonumber },
     SECONDS = {
         pattern = "^%d+%.?%d*$", what = "number of seconds up to " .. SECONDS_MOST,

@@ -6,6 +6,7 @@ local failure = require "twilio_sms.cli.failure"
 local network = require "twilio_sms.cli.doctor_network"
 local output = require "twilio_sms.cli.output"
 local terminal = require "twilio_sms.cli.terminal"
+local versions = require "twilio_sms.cli.doctor_versions"
 
 local M = {
     name = "doctor",
@@ -15,16 +16,16 @@ local M = {
     }, account.SENDER_OPTIONS, account.OPTIONS, account.TIMEOUT_OPTIONS, output.OPTIONS),
 }
 
--- Each check gets the settings and `say`, which takes its name, "ok", "fails" or "skipped", what was found,
--- and what to do about it.
+-- Each check gets the settings; `say`, which takes its name, "ok", "fails" or "skipped", what was found, and
+-- what to do about it; from where each setting is; and the path of the configuration file.
 
 local function check_versions(_, say)
     local lua = jit and jit.version or _VERSION -- luacheck: ignore 113
-    say("versions", "ok", ("twilio-sms %s on %s"):format(core.version, lua))
+    local verdict, text, advice = versions.judge(core.versions())
+    say("versions", verdict, ("twilio-sms %s on %s: %s"):format(core.version, lua, text), advice)
 end
 
-local function check_file(settings, say)
-    local path = settings.config_path
+local function check_file(_, say, _, path)
     if not path then
         say("configuration", "skipped", "there is no home folder")
     elseif not core.read_file(path) then
@@ -34,7 +35,7 @@ local function check_file(settings, say)
     end
 end
 
-local function check_sid(settings, say)
+local function check_sid(settings, say, sources)
     local sid = settings.account_sid
     if not sid then
         say("account", "fails", "no SID is known",
@@ -42,12 +43,19 @@ local function check_sid(settings, say)
     elseif not (sid:find "^AC%x+$" and #sid == 34) then
         say("account", "fails", "the SID is not AC and 32 hex digits", "copy it again from the console")
     else
-        say("account", "ok", ("%s, from %s"):format(sid, settings.sources.account_sid))
+        say("account", "ok", ("%s, from %s"):format(sid, sources.account_sid))
     end
 end
 
+-- Who gives a secret where a path belongs must not see it again.
+local function shown_path(path)
+    local file = path:match "[^/]*$"
+    local may_be_secret = #file >= 30 and not file:find "[^%w+=_%-]"
+    return may_be_secret and "its file (not shown: it may be the secret)" or path
+end
+
 -- What a secret is, without showing it. Twilio's have 32 hex digits or letters.
-local function look_at_secret(settings, name, say)
+local function look_at_secret(settings, name, say, sources)
     local value = settings[name]
     local path = type(value) == "table" and value.file
     local text, is_private = type(value) == "table" and os.getenv(value.env or "") or value, true
@@ -55,7 +63,8 @@ local function look_at_secret(settings, name, say)
         text, is_private = core.read_file(path)
     end
     if not text then
-        say(name, "fails", ("%s: %s"):format(path, is_private), "is the path right, and may you read it?")
+        local why = ("%s: %s"):format(shown_path(path), is_private)
+        say(name, "fails", why, "is the path right, and may you read it?")
         return
     end
     text = text:gsub("\r?\n$", "")
@@ -66,17 +75,17 @@ local function look_at_secret(settings, name, say)
     elseif not is_private then
         say(name, "fails", "others may read " .. path, ("chmod 600 '%s'"):format(path))
     else
-        say(name, "ok", "looks right, from " .. settings.sources[name])
+        say(name, "ok", "looks right, from " .. sources[name])
     end
 end
 
-local function check_secrets(settings, say)
+local function check_secrets(settings, say, sources)
     if settings.api_key and not settings.api_secret then
         say("api_key", "fails", "its secret is not known", "set TWILIO_API_SECRET, or api_secret_file")
     end
     for _, name in ipairs { "api_secret", "auth_token" } do
         if settings[name] then
-            look_at_secret(settings, name, say)
+            look_at_secret(settings, name, say, sources)
         end
     end
     if not settings.auth_token then
@@ -97,18 +106,12 @@ local function check_store(settings, say)
         say("store", "skipped", "none is named: no opt-out list is asked")
         return
     end
-    local file = io.open(settings.store, "rb")
-    local store, err
-    if file then
-        file:close()
-        store, err = account.store(settings)
-    end
+    local store, err = account.store(settings)
     if store then
         store:close()
         say("store", "ok", settings.store)
     else
-        local why = err and tostring(err) or settings.store .. " is not there"
-        say("store", "fails", why, "is it the right path?")
+        say("store", "fails", tostring(err))
     end
 end
 
@@ -128,9 +131,9 @@ end
 local MARKS = { ok = "ok", fails = "FAILS", skipped = "-" }
 
 function M.run(given)
-    local settings, err = account.settings(given)
+    local settings, sources, config_path = account.settings(given)
     if not settings then
-        return nil, err
+        return nil, sources
     end
     local out, failed = output.new(given), 0
     local function say(name, verdict, text, advice)
@@ -144,7 +147,7 @@ function M.run(given)
         return verdict == "ok"
     end
     for _, check in ipairs(LOCAL) do
-        check(settings, say)
+        check(settings, say, sources, config_path)
     end
     local client = check_options(given, say)
     if client and not given.offline then

@@ -31,13 +31,17 @@ function M.status(message)
     return NOT_DELIVERED[message.status] and failure.NO or 0
 end
 
+local SECRET_LEAST = 16 -- bytes
+
 --- Checks a SID before Twilio is asked.
 -- @treturn boolean|nil true, or nil and a failure
 function M.check_sid(sid)
     if sid:find "^[SM]M%x+$" and #sid == 34 then
         return true
     end
-    return nil, failure.usage("'%s' is no SID of a message: SM or MM and 32 hex digits", sid)
+    -- What is as long as a secret may be one, put there by mistake.
+    local shown = #sid < SECRET_LEAST and ("'%s'"):format(sid) or "that"
+    return nil, failure.usage("%s is no SID of a message: SM or MM and 32 hex digits", shown)
 end
 
 --- Does something with the message of the command line, and shows what it is then.

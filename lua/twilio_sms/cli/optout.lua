@@ -131,24 +131,13 @@ M.commands = {
         options = definition.options({ FORMAT,
             { "--all-or-nothing", false, "One bad row keeps all others out." } }, COMMON) },
     { name = "export", about = "Write all entries in a form that import takes.",
-        arguments = { { "file", "A new file. Default: standard output.", optional = true } },
+        arguments = { { "file", "A new file. Default, and -: standard output.", optional = true } },
         options = definition.options({ FORMAT }, COMMON) },
 }
 
 -- ---- Opening -------------------------------------------------------------------------------------
 
 local MAKES_A_FILE = { add = true, import = true }
-
--- Who mistypes a path must not read that nobody has opted out.
-local function check_there(path, action)
-    local file = not MAKES_A_FILE[action] and io.open(path, "rb")
-    if file then
-        file:close()
-    elseif not MAKES_A_FILE[action] then
-        return nil, failure.new(failure.NO_INPUT, path .. " is not there: is it the file of --store?")
-    end
-    return true
-end
 
 local function open(given)
     local settings, err = account.settings(given)
@@ -161,13 +150,9 @@ local function open(given)
         return nil, failure.new(failure.CONFIGURATION, "whose list? Set TWILIO_ACCOUNT_SID, or give "
             .. "--account-sid, or --all-accounts for the one that counts for all")
     end
-    local ok, store
-    ok, err = check_there(settings.store, given.action)
-    if ok then
-        store, err = account.store(settings)
-    end
+    local store, problem = account.store(settings, MAKES_A_FILE[given.action])
     if not store then
-        return nil, err
+        return nil, problem
     end
     local account_sid = not given.all_accounts and settings.account_sid or nil
     return sms.optout.new { account_sid = account_sid, store = store }, store

@@ -18,11 +18,16 @@ local M = {
 local Output = {}
 local class = { __index = Output, __name = "twilio_sms.cli.output" }
 
--- What numbers are called, by us and in Twilio's webhooks.
+-- What numbers are called that need not look like some: those of WhatsApp, and short codes.
 local NUMBERS = {
     to = true, from = true, number = true, wa_id = true, To = true, From = true, WaId = true, Called = true,
     Caller = true,
 }
+
+-- Whether a text is an address whatever it is called: a number, or one behind the name of a channel.
+local function is_address(text)
+    return text:find "^%a*:?%+%d%d%d%d%d%d%d+$" ~= nil
+end
 
 local function masked(value)
     if type(value) ~= "table" or next(value) == nil then
@@ -30,8 +35,8 @@ local function masked(value)
     end
     local out = {}
     for name, member in pairs(value) do
-        local is_number = NUMBERS[name] and type(member) == "string"
-        out[name] = is_number and core.mask(member) or masked(member)
+        local hidden = type(member) == "string" and (NUMBERS[name] or is_address(member))
+        out[name] = hidden and core.mask(member) or masked(member)
     end
     return out
 end
@@ -47,11 +52,16 @@ local function put(self, text)
     end
 end
 
---- Prints a line as it is, for people only.
+--- Prints a text of our own as it is, or one that goes on to a file or a program; for people only.
 function Output:line(text)
     if not self.as_json then
         put(self, text .. "\n")
     end
+end
+
+--- Prints a line that may hold what others have said, for people only.
+function Output:remark(text)
+    self:line(terminal.escape(text))
 end
 
 --- Prints an object: as JSON, or the fields that are named, a line for each that is there.
@@ -119,10 +129,11 @@ function Output:rows(columns, rows, shown)
     put(self, table.concat(lines, "\n") .. "\n")
 end
 
---- A remark for people, which is no result: on standard error.
+--- A remark for people, which is no result: one line on standard error.
 function Output:note(text, ...)
     if not self.as_json then
-        io.stderr:write(select("#", ...) > 0 and text:format(...) or text, "\n")
+        text = select("#", ...) > 0 and text:format(...) or text
+        io.stderr:write(terminal.escape(text), "\n")
     end
 end
 

@@ -56,7 +56,7 @@ local function check_contract(tape, out)
     for _, entry in ipairs(tape.interactions) do
         contract.check(entry, function(what)
             count = count + 1
-            out:line(("line %d: %s"):format(entry.line, what))
+            out:remark(("line %d: %s"):format(entry.line, what))
             if out.as_json then
                 out:object { line = entry.line, violation = what }
             end

@@ -1,5 +1,6 @@
 --- `twilio-sms send`: sends one message.
 local account = require "twilio_sms.cli.account"
+local core = require "twilio_sms.core"
 local definition = require "twilio_sms.cli.definition"
 local failure = require "twilio_sms.cli.failure"
 local message = require "twilio_sms.cli.message"
@@ -48,7 +49,7 @@ end
 -- Everything is checked as if it were sent, and nothing leaves.
 local function rehearse(given, fields, out)
     local driver = require("twilio_sms.cli.rehearsal").driver()
-    local client, err = account.client(given, { driver = driver })
+    local client, err = account.sender(given, { driver = driver })
     local answer
     if client then
         answer, err = client:send(fields)
@@ -81,11 +82,28 @@ end
 
 --- What an interruption leaves behind.
 function M.interrupted(given)
-    if given.sent_sid then
+    if not given.is_sending then
+        return "interrupted; nothing was sent"
+    elseif given.sent_sid then
         local what = "interrupted; the message was sent: `twilio-sms wait %s` goes on waiting"
         return what:format(given.sent_sid)
     end
     return "interrupted; the message may have been sent: look with `twilio-sms list` before you repeat it"
+end
+
+-- Shows the message that was sent, or waits for what becomes of it.
+local function tell(client, given, sent, out)
+    if given.wait then
+        out:note("%s is %s; waiting ...", sent.sid, sent.status)
+        return await(client, given, sent.sid, out)
+    end
+    out:object(sent, message.FIELDS)
+    return 0
+end
+
+-- Nobody can read that it was sent, and who believes that it was not sends it again.
+local function untold(sent, what)
+    return failure.new(what.status, ("the message was sent as %s, but: %s"):format(sent.sid, what.message))
 end
 
 function M.run(given)
@@ -97,26 +115,25 @@ function M.run(given)
         return rehearse(given, fields, out)
     end
     local client
-    client, err = account.client(given)
+    client, err = account.sender(given)
     if not client then
         return nil, err
     end
+    core.unite_signals() -- who ends it must be told the same as who interrupts it
+    given.is_sending = true
     local sent
     sent, err = client:send(fields)
     if not sent then
         client:close()
         return nil, failure.of(err, true)
     end
-    local status = 0
     given.sent_sid = sent.sid
-    if given.wait then
-        out:note("%s is %s; waiting ...", sent.sid, sent.status)
-        status, err = await(client, given, sent.sid, out)
-    else
-        out:object(sent, message.FIELDS)
-    end
+    local ok, status, why = pcall(tell, client, given, sent, out)
     client:close()
-    return status, err
+    if not ok then
+        error(failure.is(status) and untold(sent, status) or status, 0)
+    end
+    return status, why
 end
 
 return definition.command(M)

@@ -7,6 +7,13 @@ local function hex(text)
     return (text:gsub(".", function(byte) return ("\\x%02x"):format(byte:byte()) end))
 end
 
+--- Replaces the characters beyond ASCII that a terminal obeys, each by what f answers for its bytes.
+function M.each_obeyed(text, f)
+    text = text:gsub("\194[\128-\159]", f):gsub("\216\156", f) -- C1; Arabic letter mark
+    text = text:gsub("\226\128[\142\143\168-\174]", f)
+    return (text:gsub("\226\129[\166-\169]", f))
+end
+
 --- A text for one line of a terminal: control characters, those of the C1 set and those that turn the
 -- direction of writing are escaped, and so is what is no UTF-8.
 function M.escape(text)
@@ -14,8 +21,7 @@ function M.escape(text)
         text = text:gsub("[\128-\255]", hex)
     end
     text = text:gsub("\r?\n", "\\n"):gsub("[%z\1-\31\127]", hex)
-    text = text:gsub("\194[\128-\159]", hex):gsub("\226\128[\142\143\168-\174]", hex)
-    return (text:gsub("\226\129[\166-\169]", hex))
+    return M.each_obeyed(text, hex)
 end
 
 --- How many characters a text has.

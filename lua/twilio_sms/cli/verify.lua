@@ -59,7 +59,9 @@ function M.run(given)
     local ok, why = check(verifier, given.url, content, given.signature)
     local explanation = lines_of(verifier:explain(given.url, content, given.signature))
     local out = output.new(given)
-    out:line(table.concat(explanation, "\n"))
+    for _, line in ipairs(explanation) do
+        out:remark(line)
+    end
     out:object { genuine = ok, why = why, explanation = explanation }
     return ok and 0 or failure.NO
 end

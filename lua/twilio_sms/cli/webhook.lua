@@ -115,7 +115,7 @@ function M.run(given)
     end
     local store
     settings.store = given.store or settings.store
-    store, err = account.store(settings)
+    store, err = account.store(settings, true)
     if err then
         return nil, err
     end

@@ -78,6 +78,14 @@ function Client:tap()
     return self.machine:tap()
 end
 
+function Client:set_log(log)
+    self.machine:set_log(log)
+end
+
+function Client:set_trace(trace)
+    self.machine:set_trace(trace)
+end
+
 --- How many results and unasked questions wait.
 function Client:news()
     return self.machine:news()

@@ -8,6 +8,7 @@ local M = {}
 local COLUMNS = { "number", "scope", "state", "source", "at", "keyword", "class", "message_sid", "note" }
 local LONGEST_RECORD_BYTES = 65536
 local LONGEST_TEXT_BYTES = 1000
+local LONGEST_ARRAY_BYTES = 16777216 -- it is read at once
 local BOM = "\239\187\191"
 
 -- ---- Lines --------------------------------------------------------------------------------------
@@ -99,6 +100,17 @@ local function check_row(values, now)
         return false, why
     end
     return row
+end
+
+-- Nothing but one refusal.
+local function no_rows(why)
+    local told = false
+    return function()
+        if not told then
+            told = true
+            return false, 1, why
+        end
+    end
 end
 
 -- ---- CSV ----------------------------------------------------------------------------------------
@@ -196,13 +208,7 @@ end
 local function csv_rows(lines, now)
     local columns = read_header(lines)
     if not columns then
-        local told = false
-        return function()
-            if not told then
-                told = true
-                return false, 1, "the first line must name the columns, and 'number' be one of them"
-            end
-        end
+        return no_rows "the first line must name the columns, and 'number' be one of them"
     end
     return function()
         local line
@@ -254,18 +260,31 @@ local function array_rows(text, now)
     end
 end
 
+-- All lines, the first of which is given; nil when they are too long.
+local function read_array(lines, line)
+    local parts, bytes = {}, 0
+    while line do
+        bytes = bytes + #line + 1
+        if bytes > LONGEST_ARRAY_BYTES then
+            return nil
+        end
+        parts[#parts + 1] = line
+        line = lines.next()
+    end
+    return table.concat(parts, "\n")
+end
+
 local function json_rows(lines, now)
     local line
     repeat
         line = lines.next()
     until line == nil or line:find "%S"
     if line and line:find "^%s*%[" then
-        local parts = {}
-        while line do
-            parts[#parts + 1] = line
-            line = lines.next()
+        local text = read_array(lines, line)
+        if not text then
+            return no_rows "the array is longer than 16 MiB: write one object a line"
         end
-        return array_rows(table.concat(parts, "\n"), now)
+        return array_rows(text, now)
     end
     return function()
         while line and not line:find "%S" do

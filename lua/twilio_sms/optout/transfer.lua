@@ -7,6 +7,7 @@ local write = require "twilio_sms.optout.write"
 local M = {}
 
 local BATCH = 100 -- rows in one write: each write waits for the disk
+local REFUSED_MOST = 1000 -- so many are named; a file may have millions
 
 local function change_of(account, row, now)
     return {
@@ -32,6 +33,13 @@ local function apply(store, account, rows, now, report)
     return true
 end
 
+local function refuse(report, line, why)
+    report.refused_count = report.refused_count + 1
+    if report.refused_count <= REFUSED_MOST then
+        report.refused[report.refused_count] = { line = line, why = why }
+    end
+end
+
 -- The good rows, all or the next ones: refused ones are noted in the report.
 local function take(next_row, most, report)
     local rows = {}
@@ -44,7 +52,7 @@ local function take(next_row, most, report)
         if row then
             rows[#rows + 1] = row
         else
-            report.refused[#report.refused + 1] = { line = line, why = why }
+            refuse(report, line, why)
         end
     end
     return rows
@@ -60,7 +68,7 @@ end
 
 -- A source of which nothing can be taken is another file than was meant.
 local function check_report(report)
-    if report.rows > 0 and #report.refused == report.rows then
+    if report.rows > 0 and report.refused_count == report.rows then
         local first = report.refused[1]
         local why = "nothing of it can be taken; line %d: %s"
         return nil, core.error("InvalidRequest", why:format(first.line, first.why)), report
@@ -69,9 +77,10 @@ local function check_report(report)
 end
 
 --- Takes states in. One that is older than what is known is left out.
--- @treturn table|nil rows, changed, same, older, refused; or nil, an error and what was done until then
+-- @treturn table|nil rows, changed, same, older, refused_count, and refused, the first 1000 of them; or nil,
+--   an error and what was done until then
 function M.import(store, account, source, format, now, all_or_nothing)
-    local report = { rows = 0, changed = 0, same = 0, older = 0, refused = {} }
+    local report = { rows = 0, changed = 0, same = 0, older = 0, refused_count = 0, refused = {} }
     local next_row = file.rows(source, format, now)
     if all_or_nothing then
         next_row = each_of(take(next_row, math.huge, report))

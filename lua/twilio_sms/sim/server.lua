@@ -309,7 +309,8 @@ function Sim:step(timeout_ms)
     repeat
         self.server:step(0) -- lets the answers of the last turn leave
         local request = self.server:next()
-        self.poster:step(request and 0 or wait_ms_of(self, until_ms))
+        local is_ready = request or self.server:signalled() -- its socket tells of a signal only once
+        self.poster:step(is_ready and 0 or wait_ms_of(self, until_ms))
         if not request then
             self.server:step(0)
             request = self.server:next()

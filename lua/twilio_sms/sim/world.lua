@@ -157,6 +157,10 @@ function World:client(opts)
             error(("a client of a world has no option '%s': the world is its own"):format(name), 2)
         end
     end
+    local trace = given.trace
+    if type(trace) == "table" and (trace.over_network or type(trace.to) == "string") then
+        error("a world has no network: option 'trace' takes a function or { file = path } in its `to`", 2)
+    end
     local name = given.name or free_name(self, "client", self.made)
     if type(name) ~= "string" or self.engine:find(name) then
         error("option 'name' must be a string that no other client has", 2)

@@ -49,7 +49,7 @@ local DEFAULT_RATE = { per_second = 10, burst = 30, per_number = 1, per_number_b
 function M.open(given)
     local self = {}
     local curl = driver.curl()
-    local client, settings = account.client(given, {
+    local client, settings = account.sender(given, {
         driver = {
             open = function(_, options, from_env)
                 local rate = with(options.rate or {}, {})

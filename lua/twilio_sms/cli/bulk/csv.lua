@@ -10,6 +10,7 @@ local QUOTE = byte '"'
 -- @treturn string|nil the line in which it ends
 -- @treturn number|string behind its last quote; or why it cannot be read
 -- @treturn string|nil the cell
+-- @treturn number|nil how many bytes its record may have left
 local function quoted_cell(lines, line, at, left_bytes)
     local parts, begun = {}, lines.number
     at = at + 1
@@ -32,7 +33,7 @@ local function quoted_cell(lines, line, at, left_bytes)
             parts[#parts + 1] = '"'
             at = quote + 2
         else
-            return line, quote + 1, table.concat(parts)
+            return line, quote + 1, table.concat(parts), left_bytes
         end
     end
 end
@@ -41,11 +42,11 @@ end
 -- @tparam string plain the pattern of a cell without quotes
 -- @treturn table|nil its cells; nil and why it cannot be read
 local function split(lines, line, separator, plain)
-    local cells, count, at = {}, 0, 1
+    local cells, count, at, left_bytes = {}, 0, 1, lines_of.LONGEST_BYTES
     while true do
         local cell, after
         if byte(line, at) == QUOTE then
-            line, after, cell = quoted_cell(lines, line, at, lines_of.LONGEST_BYTES)
+            line, after, cell, left_bytes = quoted_cell(lines, line, at, left_bytes)
             if not line then
                 return nil, after
             end

@@ -3,6 +3,7 @@
 --
 -- A message that fits is taken for the row's, each for one row. One that is not there was not sent. Where
 -- neither can be said, the row stays in doubt.
+local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
 local smart_encoding = require "twilio_sms.smart_encoding"
 
@@ -112,12 +113,32 @@ local function sender_of(connection, fields)
     return fields.from or not service and connection.from or nil
 end
 
--- The rows by their recipients. One that the input does not have any more cannot be compared.
+-- What a message is looked for by, in short: its text and its sender. The intent of a row has it, because a
+-- row that is another one meanwhile would not be found, and its person would get both.
+function M.mark(connection, fields)
+    local service = fields.messaging_service_sid or ""
+    local text = ("%s\0%s\0%s"):format(sender_of(connection, fields) or "", service, fields.body or "")
+    return core.body_sha256(text):sub(1, 16)
+end
+
+-- Why a row of the input cannot be compared with the one that was to be sent; nil when it can.
+local function why_lost(connection, row, known)
+    if not row then
+        return "it is not in the input any more"
+    elseif row.fields.to ~= known.to then
+        return "its recipient has changed"
+    elseif known.mark and known.mark ~= M.mark(connection, row.fields) then
+        return "its text or its sender has changed"
+    end
+end
+
+-- The rows by their recipients. Those that cannot be compared are lost.
 local function by_recipient(connection, results, rows)
     local people, order, lost = {}, {}, {}
     for key, known in pairs(results.doubtful) do
         local row = rows[key]
-        if row and row.fields.to == known.to then
+        local why = why_lost(connection, row, known)
+        if not why then
             local one = { key = key, number = row.number, fields = row.fields, outcome = known.outcome,
                 begun_s = known.at_ms / 1000 - results.clock_ahead_s,
                 from = sender_of(connection, row.fields) }
@@ -127,10 +148,7 @@ local function by_recipient(connection, results, rows)
             end
             table.insert(people[known.to], one)
         else
-            lost[#lost + 1] = {
-                key = key, number = known.row, verdict = "unclear",
-                detail = row and "its recipient has changed" or "it is not in the input any more",
-            }
+            lost[#lost + 1] = { key = key, number = known.row, verdict = "unclear", detail = why }
         end
     end
     table.sort(order)

@@ -58,9 +58,23 @@ local function bar(self, done)
     return "[" .. ("#"):rep(full) .. ("-"):rep(BAR_WIDTH - full) .. "]"
 end
 
+-- How much of the terminal's line may be used; its last column stays empty, because some terminals begin a
+-- new line behind it.
+local function room(self)
+    local columns = self.columns()
+    return columns and math.max(0, columns - 1) or math.huge
+end
+
+-- Where a line does not fit, the bar is left out before a number is.
+local function fitting_line(self, now_ms, done, failed)
+    local text, most = describe(self, now_ms, done, failed), room(self)
+    local line = bar(self, done) .. " " .. text
+    return #line <= most and line or text:sub(1, most)
+end
+
 -- Writes over what stands there.
 local function put_over(self, text)
-    local rest = math.max(0, self.width - #text)
+    local rest = math.max(0, math.min(self.width, room(self)) - #text)
     self.out:write("\r", text, (" "):rep(rest), ("\b"):rep(rest))
     self.out:flush()
     self.width = #text
@@ -76,7 +90,7 @@ function Progress:show(now_ms, done, failed)
     end
     if self.how == "terminal" then
         self.next_ms = now_ms + TERMINAL_MS
-        put_over(self, bar(self, done) .. " " .. describe(self, now_ms, done, failed))
+        put_over(self, fitting_line(self, now_ms, done, failed))
     else
         self.next_ms = now_ms + LINES_MS
         self.out:write(describe(self, now_ms, done, failed), "\n")
@@ -93,13 +107,18 @@ function Progress:finish()
     end
 end
 
+local function unknown()
+    return nil
+end
+
 --- @tparam file out
 -- @tparam string how "terminal", "lines" or "none"
 -- @tparam number total rows to do
 -- @tparam number now_ms monotonic milliseconds
-function M.new(out, how, total, now_ms)
+-- @tparam[opt] function columns answers how wide the terminal is now, or nil when it does not say
+function M.new(out, how, total, now_ms, columns)
     return setmetatable({
-        out = out, how = how, total = total, width = 0,
+        out = out, how = how, total = total, width = 0, columns = columns or unknown,
         next_ms = how == "lines" and now_ms + LINES_MS or now_ms,
         older = { at_ms = now_ms, done = 0 }, newer = { at_ms = now_ms, done = 0 },
     }, Progress)

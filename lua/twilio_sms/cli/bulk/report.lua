@@ -45,6 +45,9 @@ function M.plan_lines(plan, price)
         { number(plan.to_send), "would be sent" },
         { number(plan.segments), "segments" },
     }
+    if plan.rows == 0 then
+        lines[1] = "There are no rows."
+    end
     local duration = progress.duration(plan.seconds)
     lines[#lines + 1] = ("It would take %s at least, at the rate limits."):format(duration)
     if price then
@@ -103,6 +106,9 @@ function M.done_lines(done, results_path)
     list[#list + 1] = { number(done.in_doubt), "in doubt: they may have been sent" }
     list[#list + 1] = { number(done.left), "left for the next run" }
     local lines = lines_of(list)
+    if done.rows == 0 then
+        lines[1] = "There are no rows."
+    end
     if done.stopped then
         lines[#lines + 1] = "Stopped: " .. done.stopped .. "."
     end

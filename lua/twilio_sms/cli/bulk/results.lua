@@ -32,7 +32,9 @@ end
 local READ = {}
 
 function READ.intent(self, line)
-    self.doubtful[line.key] = { key = line.key, row = line.row, to = line.to, at_ms = line.at_ms }
+    self.doubtful[line.key] = {
+        key = line.key, row = line.row, to = line.to, at_ms = line.at_ms, mark = line.mark,
+    }
 end
 
 function READ.outcome(self, line)
@@ -90,18 +92,18 @@ local function head_of(identity)
     }
 end
 
--- Why the head is that of another input; nil when it is ours.
+-- Why the head is not ours, and whether it is that of another input; nil when it is ours.
 local function differs(head, own)
     if type(head) ~= "table" or head.type ~= "head" then
         return "it is no results file"
     elseif head.version ~= own.version then
         return "another version of twilio-sms has written it"
     elseif head.account_sid ~= own.account_sid then
-        return ("it is of the account %s"):format(tostring(head.account_sid))
+        return ("it is of the account %s"):format(tostring(head.account_sid)), true
     elseif head.template ~= own.template then
-        return "it was written with another template"
+        return "it was written with another template", true
     elseif head.keyed_by ~= own.keyed_by or json.encode(head.columns) ~= json.encode(own.columns) then
-        return ("it is of another input, with the columns %s"):format(json.encode(head.columns))
+        return ("it is of another input, with the columns %s"):format(json.encode(head.columns)), true
     end
 end
 
@@ -110,7 +112,11 @@ local function bad(self, why)
 end
 
 local function begin(self, own)
-    local ok, why = self.journal:append(json.encode(own) .. "\n")
+    local head = json.encode(own) .. "\n"
+    if #head > lines_of.LONGEST_BYTES then -- nobody could read it again
+        return bad(self, "the names of the columns are too long")
+    end
+    local ok, why = self.journal:append(head)
     if ok then
         ok, why = self.journal:sync()
     end
@@ -118,6 +124,14 @@ local function begin(self, own)
         return bad(self, why)
     end
     return self
+end
+
+local function begin_again(self, own)
+    local ok, why = self.journal:cut(0)
+    if not ok then
+        return bad(self, why)
+    end
+    return begin(self, own)
 end
 
 local function take_over(self, own)
@@ -128,19 +142,24 @@ local function take_over(self, own)
     local first = file:read(lines_of.LONGEST_BYTES)
     local text = first and first:match "^([^\n]*)\n"
     if not text then -- nothing, or a head that nobody could end
+        local is_all = not first or file:seek "end" == #first
         file:close()
-        if first and json.encode(own):sub(1, #first) ~= first then
+        if first and not (is_all and json.encode(own):sub(1, #first) == first) then
             return bad(self, "it is no results file")
         end
-        self.journal:cut(0)
-        return begin(self, own)
+        return begin_again(self, own)
     end
-    local problem, good = differs(core.json_decode(text), own), nil
-    if not problem then
+    local size, good = file:seek "end", nil
+    local problem, is_of_other = differs(core.json_decode(text), own)
+    if is_of_other and size == #text + 1 then
+        file:close()
+        return begin_again(self, own) -- nothing of the other input was ever sent
+    elseif is_of_other then
+        problem = problem .. "; a new campaign takes another file: --results"
+    elseif not problem then
         file:seek "set"
         good, problem = each_line(file, function(line) READ[line.type](self, line) end)
     end
-    local size = file:seek "end"
     file:close()
     if good and good > size then -- the last line is whole but for its line feed
         local ok
@@ -245,12 +264,15 @@ local function add(self, line)
 end
 
 --- Writes that rows are about to be sent. When this returns true they may be.
+-- @tparam table rows of `twilio_sms.cli.bulk.rows`, each with its `mark` of `twilio_sms.cli.bulk.doubt`
 -- @treturn boolean|nil nil and a sentence
 function Results:intend(rows)
     local now_ms, before = core.time_ms(), #self.pending
     for _, row in ipairs(rows) do
-        local to = row.fields.to
-        add(self, { type = "intent", key = row.key, row = row.number, to = to, at_ms = now_ms })
+        add(self, {
+            type = "intent", key = row.key, row = row.number, to = row.fields.to, at_ms = now_ms,
+            mark = row.mark,
+        })
     end
     local ok, why = append(self)
     if not ok then

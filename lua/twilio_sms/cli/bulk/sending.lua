@@ -3,6 +3,7 @@
 -- Rows are written down in groups of at most `concurrency`, with one synchronization of the disk for each
 -- group, and sent as slots become free. So at most twice as many are in doubt when the process is killed.
 local core = require "twilio_sms.core"
+local doubt = require "twilio_sms.cli.bulk.doubt"
 
 local M = {}
 
@@ -101,6 +102,7 @@ local function prepare(self)
         if not row then
             break
         end
+        row.mark = doubt.mark(self.connection, row.fields)
         group[#group + 1] = row
     end
     if #group == 0 then
@@ -173,7 +175,7 @@ function Sending:stop(why, is_fault)
     end
     self.stopped, self.is_fault = why, is_fault or false
     for _, one in ipairs(self.in_flight) do
-        self.client.drive.client:cancel(one.ticket.id)
+        self.client:withdraw(one.ticket)
     end
 end
 
@@ -217,7 +219,8 @@ end
 --   stopped, why it ended before its end; is_fault, whether that is about the results file
 function M.run(connection, rows, results, opts)
     local self = setmetatable({
-        client = connection.client, read = rows:all(), results = results, concurrency = opts.concurrency,
+        connection = connection, client = connection.client, read = rows:all(), results = results,
+        concurrency = opts.concurrency,
         last_number = opts.last_number, again = {}, ready = {}, next_ready = 1, last_ready = 0,
         in_flight = {}, ended = false,
         paused_until_ms = 0, well_ms = core.now_ms(), stopped = nil, is_fault = false,

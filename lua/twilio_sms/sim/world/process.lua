@@ -141,6 +141,14 @@ function Process:tap()
     return self.inner:tap()
 end
 
+function Process:set_log(log)
+    self.inner:set_log(log)
+end
+
+function Process:set_trace(trace)
+    self.inner:set_trace(trace)
+end
+
 function Process:now_ms()
     return self.schedule.mono_ms
 end

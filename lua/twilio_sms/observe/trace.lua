@@ -1,0 +1,287 @@
+--- Traces: spans of what clients and receivers do, and their export.
+--
+--     local trace = sms.observe.trace { to = "http://127.0.0.1:4318/v1/traces", service_name = "shop" }
+--     local client = sms.new { ..., trace = trace }
+local core = require "twilio_sms.core"
+local loop = require "twilio_sms.loop"
+local options = require "twilio_sms.options"
+
+local M = {}
+
+local Trace = {}
+local class = { __index = Trace, __name = "twilio_sms.observe.trace" }
+
+local OPTIONS = {
+    to = "any", headers = "table", ca_file = "string",
+    service_name = "string", resource = "table", sample = "number", seed = "number",
+    batch = "number", interval_ms = "number", timeout_ms = "number", buffer_size = "number",
+}
+
+local BATCH, INTERVAL_MS, TIMEOUT_MS = 512, 5000, 2000
+local NUMBER_MOST = 2147483647
+
+function class:__tostring()
+    return self.closed and "twilio_sms.observe.trace (closed)" or "twilio_sms.observe.trace (open)"
+end
+
+-- ---- Options -------------------------------------------------------------------------------------
+
+local function invalid(text, ...)
+    return nil, core.error("InvalidOption", "trace." .. text:format(...))
+end
+
+local function check_number(opts, name, default, least, level)
+    local value = opts[name]
+    if value ~= nil and (value % 1 ~= 0 or value < least or value > NUMBER_MOST) then
+        error(("option '%s' must be a whole number, %d or more"):format(name, least), level + 1)
+    end
+    return value or default
+end
+
+local function is_source(value)
+    return type(value) == "table" and (type(value.env) == "string" or type(value.file) == "string")
+end
+
+local function check_headers(headers, level)
+    for name, value in pairs(headers or {}) do
+        if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+            error("the names in option 'headers' must be those of HTTP headers", level + 1)
+        elseif type(value) ~= "string" and not is_source(value) then
+            local why = "header '%s' must be a string, { env = \"NAME\" } or { file = \"path\" }"
+            error(why:format(name), level + 1)
+        end
+    end
+end
+
+local function check_resource(resource, level)
+    for name, value in pairs(resource or {}) do
+        if type(name) ~= "string" or type(value) ~= "string" then
+            error("option 'resource' must hold strings by their names", level + 1)
+        end
+    end
+end
+
+-- The value of a header, or nil and what is missing. It is not kept: others could find it in memory.
+local function read_value(value)
+    if type(value) == "string" then
+        return value
+    elseif value.env then
+        return os.getenv(value.env), ("the variable %s is not set"):format(value.env)
+    end
+    local text, why = core.read_file(value.file)
+    return text and text:gsub("[\r\n]+$", ""), ("%s: %s"):format(value.file, why or "")
+end
+
+-- A function that answers the headers of a request as a list of names and values.
+local function headers_of(given)
+    local names = {}
+    for name in pairs(given or {}) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return function()
+        local list = { { "Content-Type", "application/json" } }
+        for _, name in ipairs(names) do
+            local value, why = read_value(given[name])
+            if not value then
+                return invalid("headers: '%s': %s", name, why)
+            elseif value:find "%c" then
+                return invalid("headers: '%s' holds a control character", name)
+            end
+            list[#list + 1] = { name, value }
+        end
+        return list
+    end
+end
+
+local function network_exporter(opts)
+    if opts.to:find("@", 1, true) then
+        return invalid "to: it has credentials; put them into headers"
+    elseif not opts.to:find "^https?://[^/%s]+[^%s%c]*$" then
+        return invalid "to: it must be a URL with http or https, as in http://127.0.0.1:4318/v1/traces"
+    end
+    local headers = headers_of(opts.headers)
+    local ok, err = headers()
+    if not ok then
+        return nil, err
+    end
+    local maker = rawget(_G, "ngx") and "resty.twilio_sms.exporter" or "twilio_sms.observe.exporter_http"
+    return require(maker).new(opts.to, headers, opts.ca_file)
+end
+
+local function exporter_of(opts, level)
+    local to = opts.to
+    if type(to) == "function" then
+        return require("twilio_sms.observe.exporter_function").new(to)
+    elseif type(to) == "table" and type(to.file) == "string" then
+        return require("twilio_sms.observe.exporter_file").new(to.file)
+    elseif type(to) ~= "string" then
+        local why = "option 'to' must be a URL, a function or { file = path }, not "
+        error(why .. options.kind_of(to), level + 1)
+    end
+    return network_exporter(opts)
+end
+
+--- Makes a trace, which any number of clients and receivers of a process may share.
+-- @tparam table opts to (a URL, a function(body, count), or { file = path }), headers (for a URL; values may
+--   be { env = } or { file = }), ca_file, service_name, resource (strings by name), sample (1: the share of
+--   traces that are kept), batch (512 spans), interval_ms (5000), timeout_ms (2000: how long close waits),
+--   buffer_size (1048576 bytes), seed
+-- @tparam[opt] number level as for error
+-- @treturn table|nil
+function M.new(opts, level)
+    level = (level or 1) + 1
+    if type(opts) ~= "table" then
+        error("trace{ to=... } takes a table, not " .. options.kind_of(opts), level)
+    end
+    opts = options.check(opts, OPTIONS, level)
+    check_headers(opts.headers, level)
+    check_resource(opts.resource, level)
+    local self = {
+        batch = check_number(opts, "batch", BATCH, 1, level),
+        interval_ms = check_number(opts, "interval_ms", INTERVAL_MS, 0, level),
+        timeout_ms = check_number(opts, "timeout_ms", TIMEOUT_MS, 0, level),
+        closed = false, due_ms = nil, hurry = false,
+        exports = 0, retries = 0, spans_exported = 0, problem = nil,
+    }
+    check_number(opts, "buffer_size", nil, 1, level)
+    check_number(opts, "seed", nil, 0, level)
+    local err
+    self.core, err = core.trace {
+        service_name = opts.service_name, resource = opts.resource, sample = opts.sample,
+        buffer_size = opts.buffer_size, seed = opts.seed,
+    }
+    if not self.core then
+        return nil, err
+    end
+    self.exporter, err = exporter_of(opts, level)
+    if not self.exporter then
+        return nil, err
+    end
+    self.over_network = type(opts.to) == "string"
+    return setmetatable(self, class)
+end
+
+--- Whether a value is a trace.
+function M.is(value)
+    return getmetatable(value) == class
+end
+
+-- ---- What an exporter tells ----------------------------------------------------------------------
+
+--- A batch has arrived, but for the spans that the collector rejected.
+function Trace:exported(count, rejected)
+    rejected = math.min(rejected, count)
+    self.exports = self.exports + 1
+    self.spans_exported = self.spans_exported + count - rejected
+    self.problem = nil
+    if rejected > 0 then
+        self.core:dropped(rejected)
+        self.problem = ("the collector rejected %d spans"):format(rejected)
+    end
+end
+
+--- It will be tried again.
+function Trace:retried(why)
+    self.retries = self.retries + 1
+    self.problem = why
+end
+
+--- It is lost.
+function Trace:gave_up(count, why)
+    self.core:dropped(count)
+    self.problem = why
+end
+
+--- For an exporter that takes batches by itself.
+-- @treturn string|nil the body of a request, and how many spans are in it; nil when there are none
+function Trace:take()
+    return self.core:take(self.batch)
+end
+
+-- ---- Exporting -----------------------------------------------------------------------------------
+
+-- Whether it is time for a batch. The first look at spans begins their interval.
+local function is_due(self, pending)
+    if self.hurry or pending >= self.batch then
+        return true
+    end
+    local now_ms = loop.now_ms()
+    self.due_ms = self.due_ms or now_ms + self.interval_ms
+    return now_ms >= self.due_ms
+end
+
+--- Begins and continues exports, and never waits. Clients and receivers call it with all that they do.
+function Trace:work()
+    local exporter = self.exporter
+    if exporter.busy then
+        exporter:work()
+    end
+    if exporter.busy or self.closed then
+        return
+    end
+    local pending = self.core:pending()
+    if pending == 0 then
+        return
+    elseif exporter.arm then -- it has timers
+        exporter:arm(self, pending)
+    elseif is_due(self, pending) then
+        self.due_ms = nil
+        local body, count = self.core:take(self.batch)
+        if body then
+            exporter:start(body, count, self)
+        end
+    end
+end
+
+--- Exports all that there is, and waits for it.
+-- @tparam[opt] number timeout_ms for how long at most; default: the option
+-- @treturn boolean whether all of it is done with
+function Trace:flush(timeout_ms)
+    timeout_ms = timeout_ms or self.timeout_ms
+    local exporter = self.exporter
+    if exporter.flush then
+        return exporter:flush(self, timeout_ms)
+    end
+    local until_ms = core.now_ms() + timeout_ms
+    self.hurry = true
+    self:work()
+    local left_ms = timeout_ms
+    while (exporter.busy or self.core:pending() > 0) and left_ms > 0 and not self.closed do
+        if exporter.busy and exporter.wait then
+            exporter:wait(left_ms)
+        elseif exporter.busy then
+            break -- it is called from its own function
+        end
+        self:work()
+        left_ms = until_ms - core.now_ms()
+    end
+    self.hurry = false
+    return not exporter.busy and self.core:pending() == 0
+end
+
+--- Exports what there is, for at most timeout_ms, and ends: what is left, and what comes later, is lost.
+function Trace:close()
+    if self.closed then
+        return true
+    end
+    local done = self:flush()
+    self.closed = true
+    local lost = self.exporter:close()
+    local body, count = self.core:take(NUMBER_MOST)
+    self.core:dropped(lost + (body and count or 0))
+    return done
+end
+
+class.__close = Trace.close
+
+--- Numbers since it was made: spans, exported, dropped, pending, exports (requests that were taken) and
+-- retries; and error, what is wrong with the export at present.
+function Trace:stats()
+    local stats = self.core:stats()
+    stats.exported, stats.exports, stats.retries = self.spans_exported, self.exports, self.retries
+    stats.error = self.problem
+    return stats
+end
+
+return M
