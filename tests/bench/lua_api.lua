@@ -3,6 +3,7 @@
 local sms = require "twilio_sms"
 
 local options = {
+    ["--log"] = "none", ["--trace"] = "none", -- or "function", and for a log "9", the descriptor
     ["--http"] = "1.1", ["--concurrency"] = "50", ["--count"] = "10000", ["--warmup"] = "500",
 }
 for i = 1, #arg, 2 do
@@ -25,7 +26,17 @@ local function wall_s()
     return file:read("n")
 end
 
+-- What takes lines or spans in, and does nothing with them, so that only their making is measured.
+local lines, spans = 0, 0
+
+local LOGS = {
+    ["9"] = { per_second = 0, to = 9 },
+    ["function"] = { per_second = 0, to = function() lines = lines + 1 end },
+}
+local TRACES = { ["function"] = { to = function(_, span_count) spans = spans + span_count end } }
+
 local client = sms.assert(sms.new {
+    log = LOGS[options["--log"]], trace = TRACES[options["--trace"]],
     account_sid = "AC0123456789abcdef0123456789abcdef", auth_token = "0123456789abcdef0123456789abcdef",
     from = "+15005550006", base_url = options["--base-url"], ca_file = options["--ca"],
     http_version = options["--http"], max_concurrency = concurrency,
@@ -62,3 +73,6 @@ print(("program=lua_api http=%s concurrency=%d sends=%d wall_s=%.6f cpu_s=%.6f "
     .. "cpu_us_per_send=%.3f peak_kb=%d"):format(options["--http"], concurrency, count, wall, cpu,
     cpu * 1e6 / count, peak_kb()))
 client:close()
+local sends = count + tonumber(options["--warmup"])
+assert(options["--log"] ~= "function" or lines >= sends, "a line for each send")
+assert(options["--trace"] == "none" or spans >= 2 * sends, "two spans for each send")

@@ -3,8 +3,8 @@
 --     lua5.4 tests/bench/run.lua BUILD [section ...] [--rounds N] [--count N]
 --
 -- BUILD holds bench/bare_multi, bench/c_api and lua5.4/twilio_sms; what is missing is left out.
--- Sections: send, http2, instructions, latency, connections, start, memory, signatures, listener; without
--- any, all.
+-- Sections: send, observe, http2, instructions, latency, connections, start, memory, signatures, listener;
+-- without any, all.
 -- Needs nginx with the Lua module, openssl, and valgrind for `instructions`; root or not.
 -- The exit status is 1 when a goal is missed.
 --
@@ -23,7 +23,8 @@ local capture, column, goal, median = figures.capture, figures.column, figures.g
 local ratio, title = figures.ratio, figures.title
 
 local SECTIONS = {
-    "send", "http2", "instructions", "latency", "connections", "start", "memory", "signatures", "listener",
+    "send", "observe", "http2", "instructions", "latency", "connections", "start", "memory", "signatures",
+    "listener",
 }
 
 local build, wanted, numbers = figures.arguments(
@@ -45,7 +46,11 @@ end
 
 local BARE = { name = "bare libcurl multi", command = build .. "/bench/bare_multi" }
 local C_API = { name = "C API", command = build .. "/bench/c_api" }
-local LUA_API = { name = "Lua API, send_many", command = "lua5.4 " .. here .. "/lua_api.lua", env = lua_env }
+-- Descriptor 9 takes a log.
+local LUA_API = {
+    name = "Lua API, send_many", command = "lua5.4 " .. here .. "/lua_api.lua",
+    env = "9> /dev/null " .. lua_env,
+}
 
 BARE.present = exists(BARE.command)
 C_API.present = exists(C_API.command)
@@ -134,9 +139,85 @@ local function compare_sends(options, c_limit, lua_limit)
     end
 end
 
+local function instructions(program, options, sends, only)
+    options.count = sends
+    local output = run(program, options, client_pin .. "valgrind --tool=callgrind "
+        .. "--callgrind-out-file=/dev/null " .. (only and ("--toggle-collect='%s' "):format(only) or ""))
+    return tonumber(output:match("Collected%s*:%s*(%d+)")) or error(output, 0)
+end
+
+local function can_count()
+    local can = figures.succeeds("valgrind --version")
+    if not can then
+        print("  valgrind is not installed, left out")
+    end
+    return can
+end
+
+-- The instructions of one send among many; `only` counts those inside of functions of that name.
+local function instructions_of_send(program, options, only)
+    local few = instructions(program, options, 500, only)
+    local many = instructions(program, options, 1500, only)
+    return (many - few) / 1000
+end
+
 function section.send(server)
     title("Sends over HTTP/1.1: 50 in flight, TLS kept alive, %d sends, %d rounds", count, rounds)
     compare_sends({ base_url = server.url.fast, ca = server.ca_file, count = count }, 1.10, 1.30)
+end
+
+local function print_instructions(cases)
+    local base
+    for _, case in ipairs(cases) do
+        local count_of = instructions_of_send(case.program, case.options)
+        base = base or count_of
+        print(("  %-36s %8.0f instructions, %.3f"):format(case.name, count_of, count_of / base))
+    end
+end
+
+local function print_metrics_part(server)
+    if C_API.present then
+        local options = { base_url = server.url.fast, ca = server.ca_file }
+        local all = instructions_of_send(C_API, options)
+        local metrics = instructions_of_send(C_API, options, "tsms__measure_*")
+        print(("  %-36s %8.0f of %.0f"):format("metrics, instructions of a send", metrics, all))
+        goal("metrics, a send / without counting, instructions", all / (all - metrics), "at most", 1.02)
+    end
+end
+
+-- What is counted and told about a send. Metrics are always on: their part is counted in instructions.
+function section.observe(server)
+    title("Logs and traces, against a client without them: 50 in flight, %d sends, %d rounds", count, rounds)
+    if not LUA_API.present then
+        print("  " .. LUA_API.name .. ": not built, left out")
+        return
+    end
+    local cases = {}
+    for i, given in ipairs {
+        { name = "none" }, { name = "log at info, to a function", log = "function", limit = 1.05 },
+        { name = "log at info, to a descriptor", log = "9", limit = 1.05 },
+        { name = "traces", trace = "function", limit = 1.10 },
+        { name = "both", log = "function", trace = "function" },
+    } do
+        cases[i] = { name = given.name, program = LUA_API, limit = given.limit, options = {
+            base_url = server.url.fast, ca = server.ca_file, count = count,
+            log = given.log or "none", trace = given.trace or "none",
+        } }
+    end
+    local results = interleave(cases, rounds)
+    for i, case in ipairs(cases) do
+        print_cpu(case, results[i])
+    end
+    for i, case in ipairs(cases) do
+        if case.limit then
+            local cpu = ratio(results[i], results[1], "cpu_us_per_send")
+            goal(case.name .. " / none, CPU", cpu, "at most", case.limit)
+        end
+    end
+    if can_count() then
+        print_instructions(cases)
+        print_metrics_part(server)
+    end
 end
 
 function section.http2(server)
@@ -145,27 +226,17 @@ function section.http2(server)
         concurrency = 100 }, 1.10, 1.30)
 end
 
-local function instructions(program, options, sends)
-    options.count = sends
-    local output = run(program, options, client_pin
-        .. "valgrind --tool=callgrind --callgrind-out-file=/dev/null ")
-    return tonumber(output:match("Collected%s*:%s*(%d+)")) or error(output, 0)
-end
-
 function section.instructions(server)
     title("Instructions of a send in user space: (1500 sends - 500 sends) / 1000, 50 in flight, 3 rounds")
-    if not figures.succeeds("valgrind --version") then
-        print("  valgrind is not installed, left out")
+    if not can_count() then
         return
     end
     local cases = cases_of({ BARE, C_API }, { base_url = server.url.fast, ca = server.ca_file })
     local of = {}
     for round = 1, 3 do
         for i, case in ipairs(cases) do
-            local few = instructions(case.program, case.options, 500)
-            local many = instructions(case.program, case.options, 1500)
             of[i] = of[i] or {}
-            of[i][round] = (many - few) / 1000
+            of[i][round] = instructions_of_send(case.program, case.options)
         end
     end
     for i, case in ipairs(cases) do
