@@ -22,12 +22,13 @@ local function text_of(index)
 end
 
 -- Answers the messages or errors by index; on_result gets each of them first.
-local function send_all(client, count, on_result)
+local function send_all(client, count, on_result, waits)
     local i = 0
     local results = {}
     for index, message, err in client:send_many(function()
         i = i + 1
-        return i <= count and { to = ("+1500%07d"):format(i), body = text_of(i) } or nil
+        local message = { to = ("+1500%07d"):format(i), body = text_of(i), wait_for_breaker = waits }
+        return i <= count and message or nil
     end) do
         assert(results[index] == nil, "a result came twice")
         results[index] = message or err
@@ -82,11 +83,11 @@ local function expect(wanted, found)
 end
 
 -- Sends messages to a simulator with this script.
-local function run(script, count, options, on_result)
+local function run(script, count, options, on_result, waits)
     local sim = simulator.start(("seed = 11, send_ms = 60000, script = { %s }"):format(script))
     finally(function() sim:stop() end)
     local client = sim:client(options)
-    local results = send_all(client, count, on_result)
+    local results = send_all(client, count, on_result, waits)
     local client_stats = client:stats()
     client:close()
     local server_stats = sim:stats()
@@ -167,19 +168,28 @@ describe("when everything goes wrong at once", function()
         assert.equal(0, server.duplicates)
     end)
 
-    it("and the breaker opens again and again, the client says nothing that is not so", function()
+    local function expect_truth_from_breaker(waits)
         local found, server, client = run('{ on = "send", probability = 0.4, action = "drop_after" },' .. MIX,
             FEW, { breaker = { failure_threshold = 3, reset_timeout_ms = 5 } }, function(result)
                 if result.kind == "TemporarilyUnavailable" then
                     sms.loop.sleep(5)
                 end
-            end)
-        assert.truthy(client.breaker_opened > 1 and found.sent > 0 and found.refused > 0)
+            end, waits)
+        assert.truthy(client.breaker_opened > 1 and found.sent > 0)
+        assert.equal(waits == false, client.breaker_refused > 0)
         expect({
             sent = FEW - found.unknown - found.refused, unknown = found.unknown, refused = found.refused,
             verified = found.verified,
         }, found)
         assert.equal(0, server.duplicates)
+    end
+
+    it("and the breaker opens again and again, the client says nothing that is not so", function()
+        expect_truth_from_breaker(false)
+    end)
+
+    it("and what is sent waits for the breaker, the client says nothing that is not so", function()
+        expect_truth_from_breaker(nil)
     end)
 end)
 
