@@ -233,7 +233,7 @@ build-tests: all $(TESTS) $(INTEG) $(FUZZERS) $(BUILD)/tests/docs_configuration
 test: ## install what is missing, build, and run every test
 	@tests/deps.sh test
 	@$(MAKE) --no-print-directory build-tests
-	@tests/run.sh $(BUILD) c corpus integration limits lua crash peers examples
+	@tests/run.sh $(BUILD) c corpus integration limits otlp lua crash peers examples
 
 .PHONY: test-c test-lua test-integration
 test-c: all $(TESTS) ## the unit tests in C only

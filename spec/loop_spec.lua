@@ -463,4 +463,17 @@ describe("drives in loop.run", function()
         assert.truthy(first:find("d1:0 d2:0 d3:0 d4:0", 1, true), text)
         assert.truthy(second:find("d1:0 d4:0 d3:0", 1, true), text) -- the last takes the place of the second
     end)
+
+    it("go on next to one that a program waits for outside of a loop", function()
+        local steps = {}
+        local own, other = drive("own:", steps, -1), drive("other:", steps, 0)
+        loop.block(own)
+        loop.block(own, other) -- nobody can wait for two when one has no descriptor
+        local poster = assert(core.poster {})
+        own.pollfd = function() return poster:pollfd() end
+        other.pollfd = own.pollfd
+        loop.block(own, other)
+        poster:close()
+        assert.equal("own:-1 own:-1 own:0 other:0", table.concat(steps, " "))
+    end)
 end)

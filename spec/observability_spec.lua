@@ -1,6 +1,8 @@
 local core = require "twilio_sms.core"
 local files = require "files"
 local prometheus = require "prometheus"
+local sms = require "twilio_sms"
+local worlds = require "worlds"
 
 local HERE = "examples/observability/"
 
@@ -33,6 +35,25 @@ local function is_value(label, value)
     local page = files.read(PAGES[label] or "docs/metrics.md")
     return page:find("`" .. value .. "`", 1, true) ~= nil
         or PRODUCT:find(('%s="%s"'):format(label, value), 1, true) ~= nil
+end
+
+-- Whether a line of a text of metrics is a sample that a selector like 'a_total{b="c",d=~"e|f"}' takes.
+local function takes(name, matchers, line)
+    if line:match "^[%l_]+" ~= name then
+        return false
+    end
+    for label, operator, value in matchers:gmatch '([%l_]+)([=~]+)"([^"]*)"' do
+        local has = line:match(label .. '="([^"]*)"')
+        local found = false
+        for one in value:gmatch(operator == "=~" and "[^|]+" or ".+") do
+            local begin = one:match "^(.*)\\\\%.%.%*$"
+            found = found or has == one or begin ~= nil and has:sub(1, #begin + 1) == begin .. "."
+        end
+        if not found then
+            return false
+        end
+    end
+    return true
 end
 
 -- Raises unless an expression speaks of what the product has: families, their labels, and values of those.
@@ -149,6 +170,26 @@ describe("the alerts", function()
             check_names(sample, {})
         end
         assert.is_true(series >= 2 * count)
+    end)
+
+    -- A counter that appears with its first event has not grown, says increase().
+    it("ask for growth of what is there at 0 before anything happened", function()
+        local world = sms.sim.new { seed = 1 }
+        local text = worlds.client(world):metrics()
+        world:close()
+        local count = 0
+        for name, matchers in rules:gmatch "increase%((twilio_[%l_]+)({?[^%[]*)%[" do
+            count = count + 1
+            local found = false
+            for line in text:gmatch "[^\n]+" do
+                if takes(name, matchers, line) then
+                    found = true
+                    assert.equal("0", line:match " (%d+)$", line)
+                end
+            end
+            assert.is_true(found, name .. matchers .. " is not there")
+        end
+        assert.is_true(count >= 10)
     end)
 
     it("are rules, and fire when they should", function()

@@ -283,6 +283,29 @@ describe("a log", function()
         end)
     end)
 
+    it("goes on when a request of nginx ended in the middle of a line", function()
+        local sink, lines = keeper()
+        local waits = true
+        local log = sms.observe.log { to = function(...)
+            if waits then
+                coroutine.yield()
+            end
+            sink(...)
+        end }
+        rawset(_G, "ngx", {})
+        coroutine.wrap(log.add)(log, "info", "first") -- nobody resumes it any more
+        waits = false
+        log:add("info", "second")
+        local before = #lines
+        log.given_ms = log.given_ms - 60000 -- a minute later
+        log:flush()
+        rawset(_G, "ngx", nil)
+        assert.equal(0, before)
+        assert.equal(1, #lines)
+        assert.truthy(has(lines, "event=second"))
+        log:close()
+    end)
+
     it("refuses what makes no sense, at the caller's line", function()
         local cases = {
             { { level = "loud" }, "option 'level' must be 'error', 'warn', 'info', 'debug' or 'trace'" },

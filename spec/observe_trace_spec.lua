@@ -84,6 +84,15 @@ describe("observe.trace", function()
         assert.same({ 3, 1, nil }, { trace:stats().dropped, trace:stats().exported, trace:stats().error })
     end)
 
+    it("survives an error that cannot be told", function()
+        local trace = assert(trace_module.new { to = function()
+            error(setmetatable({}, { __tostring = function() error "no" end }))
+        end })
+        source(trace)()
+        assert.is_true(trace:flush())
+        assert.equal("the function failed: an error without a text", trace:stats().error)
+    end)
+
     it("is not entered again by its function", function()
         local trace, calls = nil, 0
         trace = assert(trace_module.new { interval_ms = 0, to = function()
@@ -167,7 +176,37 @@ describe("observe.trace", function()
         end
     end)
 
+    it("is not held up by the clock of another loop", function()
+        local far = loop.new { now_ms = function() return 1e12 end }
+        local trace = assert(trace_module.new { to = keep, interval_ms = 0 })
+        local slow = assert(trace_module.new { to = keep, interval_ms = 5 })
+        for _, one in ipairs { trace, slow } do
+            source(one)()
+            far:call(one.work, one)
+        end
+        assert.equal(1, #taken)
+        local near_ms = 0
+        local near = loop.new { now_ms = function() return near_ms end }
+        near:call(slow.work, slow)
+        near_ms = 5
+        near:call(slow.work, slow)
+        assert.equal(2, #taken)
+    end)
+
+    it("counts what comes after its end as dropped", function()
+        local trace = assert(trace_module.new { to = keep })
+        local make = source(trace)
+        trace:close()
+        make(3)
+        trace:work()
+        assert.same({ 3, 0 }, { trace:stats().dropped, trace:stats().pending })
+    end)
+
     it("raises on misuse", function()
+        local many = {}
+        for i = 1, 33 do
+            many["X-" .. i] = "x"
+        end
         for _, case in ipairs {
             { nil, "takes a table, not nil" },
             { {}, "option 'to' must be a URL" },
@@ -178,6 +217,8 @@ describe("observe.trace", function()
             { { to = keep, headers = { [1] = "x" } }, "must be those of HTTP headers" },
             { { to = keep, headers = { ["a b"] = "x" } }, "must be those of HTTP headers" },
             { { to = keep, headers = { a = 1 } }, "header 'a' must be a string" },
+            { { to = keep, headers = many }, "option 'headers' has more than 32 names" },
+            { { to = keep, headers = { ["content-Length"] = "1" } }, "content-Length is not yours to set" },
             { { to = keep, resource = { a = 1 } }, "must hold strings by their names" },
         } do
             local ok, why = pcall(trace_module.new, case[1])
@@ -199,6 +240,7 @@ describe("observe.trace", function()
             { { to = "http://x/", headers = { key = "secret\nvalue" } }, "a control character" },
             { { to = keep, sample = 2 }, "sample" },
             { { to = keep, buffer_size = 1 }, "buffer_size" },
+            { { to = keep, resource = { ["service.name"] = "x" } }, "service_name" },
         } do
             local none, err = trace_module.new(case[1])
             assert.is_nil(none)
@@ -211,9 +253,11 @@ describe("observe.trace", function()
     it("does not leave a world", function()
         local world = sms.sim.new {}
         for _, trace in ipairs { { to = "http://127.0.0.1:1/" }, { over_network = true } } do
-            local ok, why = pcall(function() world:client { trace = trace } end)
-            assert.is_false(ok)
-            assert.truthy(why:find("a world has no network", 1, true), why)
+            for _, make in ipairs { world.client, world.receiver } do
+                local ok, why = pcall(function() return (make(world, { trace = trace })) end)
+                assert.is_false(ok)
+                assert.truthy(why:find "observe_trace_spec.lua:%d+: a world has no network", why)
+            end
         end
     end)
 end)
@@ -324,6 +368,31 @@ describe("observe.trace over HTTP", function()
         make()
         next_request():reply(200, {}, ("x"):rep(1000000))
         until_true(function() return trace:stats().retries == 1 end)
+    end)
+
+    it("gives a collector its time, whatever time the program is away", function()
+        local real, ahead_ms = core.now_ms, 0
+        finally(function() core.now_ms = real end)
+        core.now_ms = function() return real() + ahead_ms end
+        open()
+        make()
+        local request = next_request()
+        for _ = 1, 5 do
+            ahead_ms = ahead_ms + 3600000
+            trace:work()
+        end
+        assert.equal(0, trace:stats().retries)
+        for _ = 1, 11 do
+            ahead_ms = ahead_ms + 1000
+            trace:work()
+        end
+        assert.same({ 1, "the collector cannot be reached: no answer in time" },
+            { trace:stats().retries, trace:stats().error })
+        request:reply(200, {}, "{}") -- too late
+        server:step(0)
+        ahead_ms = ahead_ms + 10000
+        next_request():reply(200, {}, "{}")
+        until_true(function() return trace:stats().exported == 1 end)
     end)
 
     it("waits at its end, and no longer than it may", function()

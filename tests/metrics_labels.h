@@ -61,10 +61,12 @@ static const struct {
      NULL,
      {"not_sent", "throttled", "rejected", "accepted", "accepted_no_sid", "in_doubt"}},
     {"code_class", NULL, {"none", "2xx", "3xx", "4xx", "5xx", "7xx", "9xx"}},
-    {"verdict", NULL, {"ok", "replay", "bad_signature", "malformed"}},
+    {"verdict", NULL, {"ok", "replay", "failed", "bad_signature", "unknown_ref", "malformed"}},
     {"encoding", NULL, {"GSM-7", "UCS-2"}},
     {"level", NULL, {"account"}}, /* a 429 holds it back */
     {"state", NULL, {"closed", "open", "half_open"}},
+    {"from", NULL, {"closed", "open", "half_open"}},
+    {"to", NULL, {"closed", "open", "half_open"}},
     {"result", NULL, {"succeeded", "failed"}},
     {"source", NULL, {"client", "server"}},
     {"evidence", NULL, {"list"}},

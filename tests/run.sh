@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs suites of tests and closes with one line of counts.
-# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, limits, lua, crash, peers,
+# Usage: tests/run.sh BUILD SUITE...   with the suites c, corpus, integration, limits, otlp, lua, crash, peers,
 # examples, fuzz [SECONDS]
 # VALGRIND=1 runs the C tests under valgrind; GC_STRESS=1 runs the specs with a collector that never rests.
 set -u
@@ -148,6 +148,10 @@ while [ $# -gt 0 ]; do
         with_modules "$build/lua5.4" single "limits hold over nginx's workers, reloaded and killed" \
             lua5.4 tests/integration/nginx_limits.lua
         tail -n 2 "$log"
+        ;;
+    otlp)
+        single "spans are what OTLP asks for" tests/otlp/run.sh "$build"
+        tail -n 3 "$log"
         ;;
     peers)
         peers

@@ -113,6 +113,62 @@ static void test_texts_are_covered(void **state)
           "caf**********************");
 }
 
+/* The number was masked before. */
+static void test_a_text_with_a_number_is_covered(void **state)
+{
+    check(false, "'Meet at 5*******10' is bad", "Body=Meet+at+5558675310",
+          "'******************' is bad");
+}
+
+/* A token, or a text, that is all digits matches any number that was masked. */
+static void test_a_masked_number_is_no_secret(void **state)
+{
+    tsms_config *config;
+    tsms_error err;
+    assert_int_equal(tsms_config_new(NULL, &config), TSMS_OK);
+    tsms_config_set(config, "account_sid", tsms_str_from(SID), NULL);
+    tsms_config_set(config, "auth_token", tsms_str_from("11111111111111111111111111111111"), NULL);
+    tsms__error_set(&err, TSMS_KIND_INVALID_REQUEST, "no +1*********01");
+    tsms__echo_hide(&err, config, tsms_str_from("Body=5551234567"));
+    assert_string_equal(err.message, "no +1*********01");
+    tsms_config_free(config);
+}
+
+/* As a firewall's page may quote the request. */
+static void test_texts_are_covered_as_the_wire_has_them(void **state)
+{
+    check(false, "blocked: To=x&Body=Your+code+is+493827&From=y",
+          "To=%2B1&Body=Your+code+is+493827&From=%2B2",
+          "blocked: To=x&Body=*******************&From=y");
+    check(false, "blocked: caf%C3%A9+is+it", "Body=caf%C3%A9+is+it", "blocked: ***************");
+}
+
+/* Each place of an answer may match each place of a text a little: it took eleven seconds. */
+static void test_a_hostile_answer_costs_little(void **state)
+{
+    enum { FORM = 1605, ANSWER = 8192 };
+    char form[FORM + 1] = "Body=";
+    char answer[ANSWER];
+    tsms_config *config;
+    assert_int_equal(tsms_config_new(NULL, &config), TSMS_OK);
+    tsms_config_set(config, "account_sid", tsms_str_from(SID), NULL);
+    tsms_config_set(config, "auth_token", tsms_str_from(TOKEN), NULL);
+    memset(form + 5, 'a', FORM - 5);
+    form[FORM] = '\0';
+    memset(answer, 'a', sizeof answer - 1);
+    answer[sizeof answer - 1] = '\0';
+    tsms__echo_hide_text(answer, sizeof answer, config, tsms_str_from(form));
+    assert_int_equal(strspn(answer, "a"), sizeof answer - 1); /* one sign tells nothing */
+    tsms_config_free(config);
+}
+
+/* What stands before the bytes in which a match shows itself belongs to it. */
+static void test_a_match_is_covered_from_its_beginning(void **state)
+{
+    check(false, "is aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab c", "Body=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+          "is ******************************** c");
+}
+
 /* A message and the sentence about it share words. */
 static void test_sentences_stay(void **state)
 {
@@ -158,6 +214,11 @@ int main(void)
         cmocka_unit_test(test_every_text_is_covered),
         cmocka_unit_test(test_a_row_of_one_sign_is_no_secret),
         cmocka_unit_test(test_texts_are_covered),
+        cmocka_unit_test(test_texts_are_covered_as_the_wire_has_them),
+        cmocka_unit_test(test_a_text_with_a_number_is_covered),
+        cmocka_unit_test(test_a_masked_number_is_no_secret),
+        cmocka_unit_test(test_a_hostile_answer_costs_little),
+        cmocka_unit_test(test_a_match_is_covered_from_its_beginning),
         cmocka_unit_test(test_sentences_stay),
         cmocka_unit_test(test_without_memory_less_is_said),
     };

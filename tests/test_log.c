@@ -245,6 +245,51 @@ static void test_no_memory(void **state)
     }
 }
 
+/* A line may be too long to tell of others. */
+static void test_what_was_dropped_is_told_by_a_line_with_room(void **state)
+{
+    static char pad[1000];
+    tsms_log_options options = TSMS_LOG_OPTIONS_INIT;
+    options.per_second = 0;
+    options.buffer_size = 16384;
+    tsms_log *log = open_log(NULL, &options);
+    memset(pad, 'x', sizeof pad);
+    tsms_param fields[9];
+    for (size_t i = 0; i < 9; i++) {
+        fields[i] = (tsms_param){TSMS__STR("pad"), {pad, sizeof pad}};
+    }
+    for (int i = 0; i < 3; i++) {
+        tsms_log_add(log, TSMS_LOG_INFO, "long", fields, 9, WALL_MS);
+    }
+    assert_has_not(all_lines(log), "dropped=");
+    tsms_log_add(log, TSMS_LOG_INFO, "long", fields, 9, WALL_MS);
+    assert_has_not(all_lines(log), "dropped=");
+    add(log, "short", "1", WALL_MS);
+    add(log, "short", "2", WALL_MS);
+    const char *lines = all_lines(log);
+    assert_has(lines, "value=1 dropped=");
+    assert_int_equal(count_of(lines, "dropped="), 1);
+    tsms_log_free(log);
+}
+
+/* The program's own lines share no limit with its worse ones. */
+static void test_own_lines_hide_none_that_are_worse(void **state)
+{
+    tsms_log_options options = TSMS_LOG_OPTIONS_INIT;
+    options.per_second = 2;
+    tsms_log *log = open_log(NULL, &options);
+    for (int i = 0; i < 5; i++) {
+        add(log, "noise", "1", WALL_MS);
+    }
+    tsms_log_add(log, TSMS_LOG_ERROR, "failure", NULL, 0, WALL_MS);
+    const char *lines = all_lines(log);
+    assert_int_equal(count_of(lines, "event=noise"), 2);
+    assert_has(lines, "level=error event=failure\n");
+    tsms_log_settle(log, WALL_MS);
+    assert_has(all_lines(log), "level=info event=suppressed of=other suppressed=3\n");
+    tsms_log_free(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +304,8 @@ int main(void)
         cmocka_unit_test(test_the_page_of_logs),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_what_was_dropped_is_told_by_a_line_with_room),
+        cmocka_unit_test(test_own_lines_hide_none_that_are_worse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,37 @@ static void test_no_memory(void **state)
     }
 }
 
+static void serve_echo(virtual_driver *d, virtual_flight *flight)
+{
+    virtual_respond(flight, 201,
+                    virtual_copy("{\"sid\":\"" VIRTUAL_SID "\",\"status\":\"" BODY "\"}"));
+    flight->transfer.response.request_id = tsms_str_from(d->world);
+}
+
+/* Headers and fields that are not what Twilio puts there may hold what was sent. */
+static void test_what_a_proxy_says_back(void **state)
+{
+    static const struct {
+        const char *id;
+        bool shown;
+    } rows[] = {{"RQ0123456789abcdef0123456789abcdef", true}, {"QUMwMTIzNDU2Nzg5YWJjZGVm", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char id[64];
+        virtual_driver d;
+        tsms_log *log = open_level(TSMS_LOG_DEBUG);
+        open_logged(&d, log, "");
+        d.serve = serve_echo;
+        snprintf(id, sizeof id, "%s", rows[i].id);
+        d.world = id;
+        const char *lines = send_one(&d, log, "");
+        assert_has(lines, "event=sent sid=" VIRTUAL_SID);
+        assert_has_not(lines, "Meet");
+        assert_int_equal(count_of(lines, rows[i].id), rows[i].shown);
+        virtual_close(&d);
+        tsms_log_free(log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_the_breaker),
         cmocka_unit_test(test_details),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_what_a_proxy_says_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,6 +149,53 @@ static void test_a_long_answer_is_cut(void **state)
     assert_has(exchange(answer, false, no_key), "z\xE2\x80\xA6\"\n");
 }
 
+/* What is cut out of an answer is searched, too, but not without end. */
+static void test_a_long_answer_is_searched_in_part(void **state)
+{
+    enum { LINKS = 4, LENGTH = 6000 };
+    tsms_buf answer;
+    tsms__buf_init(&answer, &tsms__mem_libc);
+    tsms__buf_add_char(&answer, '[');
+    for (size_t i = 0; i < LINKS; i++) {
+        tsms__buf_add(&answer,
+                      i == 0 ? TSMS__STR("{\"uri\":\"/x?") : TSMS__STR("\"},{\"uri\":\"/x?"));
+        for (size_t j = 0; j < LENGTH - 3; j++) {
+            tsms__buf_add_char(&answer, (char)('a' + j % 26));
+        }
+    }
+    tsms__buf_add(&answer, TSMS__STR("\"}]"));
+    const char *lines = exchange((char *)tsms__buf_z(&answer), false, no_key);
+    assert_int_equal(count_of(lines, "\\\"/x?<cut>\\\""), 2);
+    assert_int_equal(count_of(lines, "\\\"<6000 characters>\\\""), 2);
+    tsms__buf_free(&answer);
+}
+
+static void break_answer(virtual_driver *d, virtual_flight *flight)
+{
+    virtual_break(flight, true, TSMS_KIND_CONNECTION_FAILED, d->world);
+}
+
+/* libcurl may quote the line that it does not understand. */
+static void test_a_broken_answer_made_unreadable(void **state)
+{
+    char fault[] = "bad header: Body=" BODY " and To: +15005550001";
+    tsms_log *log = open_level(TSMS_LOG_TRACE);
+    virtual_driver d;
+    virtual_open(&d, NULL, "in_doubt=stop");
+    tsms_client_set_log(d.client, log);
+    d.serve = break_answer;
+    d.world = fault;
+    virtual_send(&d, TO, VIRTUAL_FROM, BODY);
+    virtual_run(&d, 60000);
+    virtual_collect(&d);
+    const char *lines = all_lines(log);
+    assert_has(lines, "event=response_payload");
+    assert_has(lines, "message=\"bad header: Body=*********************");
+    assert_has_not(lines, "Meet");
+    virtual_close(&d);
+    tsms_log_free(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +206,8 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_repeats_the_request),
         cmocka_unit_test(test_pseudonyms),
         cmocka_unit_test(test_a_long_answer_is_cut),
+        cmocka_unit_test(test_a_long_answer_is_searched_in_part),
+        cmocka_unit_test(test_a_broken_answer_made_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

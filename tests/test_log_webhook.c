@@ -87,12 +87,29 @@ static void test_what_is_refused(void **state)
     tsms_log_free(log);
 }
 
+/* A handler may put anything into the event that is counted. */
+static void test_a_traceparent_that_is_none(void **state)
+{
+    tsms_log *log = open_level(TSMS_LOG_INFO);
+    tsms_webhook *webhook = open_logged(log);
+    tsms_webhook_info info = {.type = TSMS_WEBHOOK_INBOUND};
+    info.traceparent = TSMS__STR("00-\nlevel=error event=fake\" {}          -0123456789abcdef-01");
+    tsms__webhook_count(webhook, &info, TSMS_VERDICT_OK, WALL_MS);
+    assert_has_not(all_lines(log), "trace_id");
+    info.traceparent = TSMS__STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    tsms__webhook_count(webhook, &info, TSMS_VERDICT_OK, WALL_MS);
+    assert_has(all_lines(log), " trace_id=0af7651916cd43dd8448eb211c80319c\n");
+    tsms_webhook_free(webhook);
+    tsms_log_free(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_came),
         cmocka_unit_test(test_texts_on_request),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_a_traceparent_that_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

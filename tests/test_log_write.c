@@ -1,8 +1,10 @@
-#define _GNU_SOURCE /* F_SETPIPE_SZ, pipe2 */
+#define _GNU_SOURCE /* F_SETPIPE_SZ, pipe2, ptsname */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "log_support.h"
@@ -53,7 +55,7 @@ static void assert_all_lines(tsms_buf *text, size_t count)
 {
     const char *at = tsms__buf_z(text);
     for (size_t i = 0; i < count; i++) {
-        char want[64];
+        char want[96];
         snprintf(want, sizeof want, "time=2026-11-23T06:40:00.123Z level=info event=x line=n%zu ",
                  i);
         assert_memory_equal(at, want, strlen(want));
@@ -129,6 +131,55 @@ static void test_a_full_socket(void **state)
     close(fds[1]);
 }
 
+/* poll calls it writable as long as one byte has room. */
+static void test_a_full_terminal(void **state)
+{
+    int screen = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(screen >= 0 && grantpt(screen) == 0 && unlockpt(screen) == 0);
+    int fd = open(ptsname(screen), O_RDWR | O_NOCTTY);
+    assert_true(fd >= 0);
+    struct termios settings;
+    tcgetattr(fd, &settings);
+    cfmakeraw(&settings); /* no "\r" is added */
+    tcsetattr(fd, TCSANOW, &settings);
+    fill_and_drain(screen, fd, 700);
+    fill_and_drain(screen, fd, 7000);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0); /* it is shared with others */
+    close(screen);
+    close(fd);
+}
+
+/* The program closes the log's descriptor, and its number goes to a connection. */
+static void test_no_line_goes_to_a_foreign_connection(void **state)
+{
+    int log_fds[2];
+    int connection[2];
+    char byte;
+    tsms_log *log = open_unlimited();
+    assert_int_equal(pipe2(log_fds, 0), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, connection), 0);
+    add_lines(log, 0, 1, 10);
+    assert_true(tsms_log_write(log, log_fds[1]));
+    assert_int_equal(dup2(connection[1], log_fds[1]), log_fds[1]);
+    add_lines(log, 1, 1, 10);
+    assert_false(tsms_log_write(log, log_fds[1]));
+    assert_int_equal(errno, EBADF);
+    fcntl(connection[0], F_SETFL, O_NONBLOCK);
+    assert_int_equal(read(connection[0], &byte, 1), -1);
+    /* Another file is how logs are rotated. */
+    int other[2];
+    assert_int_equal(pipe2(other, 0), 0);
+    assert_int_equal(dup2(other[1], log_fds[1]), log_fds[1]);
+    add_lines(log, 2, 1, 10);
+    assert_true(tsms_log_write(log, log_fds[1]));
+    assert_int_equal(read(other[0], &byte, 1), 1);
+    const int all[] = {log_fds[0], log_fds[1], connection[0], connection[1], other[0], other[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        close(all[i]);
+    }
+    tsms_log_free(log);
+}
+
 static bool is_pending(int signal)
 {
     sigset_t set;
@@ -168,9 +219,13 @@ static void test_no_descriptor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),        cmocka_unit_test(test_a_full_pipe),
-        cmocka_unit_test(test_a_full_socket), cmocka_unit_test(test_nobody_reads_any_more),
+        cmocka_unit_test(test_a_file),
+        cmocka_unit_test(test_a_full_pipe),
+        cmocka_unit_test(test_a_full_socket),
+        cmocka_unit_test(test_nobody_reads_any_more),
         cmocka_unit_test(test_no_descriptor),
+        cmocka_unit_test(test_a_full_terminal),
+        cmocka_unit_test(test_no_line_goes_to_a_foreign_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,47 @@ static void test_openmetrics(void **state)
     assert_is_file(&text, "tests/data/metrics.openmetrics.txt");
 }
 
+/* How many samples of a name stand at 0; fails when one does not. */
+static size_t zeros(tsms_str text, const char *name)
+{
+    size_t count = 0;
+    size_t len = strlen(name);
+    for (const char *line = text.ptr; line < text.ptr + text.len; line = strchr(line, '\n') + 1) {
+        if (strncmp(line, name, len) == 0 && line[len] == '{') {
+            assert_memory_equal(strchr(line, '\n') - 2, " 0", 2);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* An alert must see the first event: so the series was there before it. */
+static void test_what_matters_begins_at_0(void **state)
+{
+    tsms_buf buf = text_of(*state, TSMS_METRICS_PROMETHEUS);
+    tsms__buf_add_char(&buf, '\0');
+    tsms_str text = {tsms__buf_str(&buf).ptr, tsms__buf_str(&buf).len - 1};
+    assert_metric(
+        text, "twilio_errors_total{error_type=\"AuthenticationError.InvalidCredentials\"}", "0");
+    assert_metric(text, "twilio_callbacks_total{status=\"none\",verdict=\"bad_signature\"}", "0");
+    assert_metric(text, "twilio_callbacks_total{status=\"received\",verdict=\"failed\"}", "0");
+    assert_metric(text, "twilio_delivery_status_total{status=\"undelivered\"}", "0");
+    assert_int_equal(zeros(text, "twilio_errors_total"), TSMS_KIND_TEMPORARILY_UNAVAILABLE);
+    assert_int_equal(zeros(text, "twilio_callbacks_total"), 18);
+    assert_int_equal(zeros(text, "twilio_breaker_transitions_total"), 4);
+    for (tsms_kind kind = TSMS_KIND_NONE + 1; kind <= TSMS_KIND_TEMPORARILY_UNAVAILABLE; kind++) {
+        tsms_error err;
+        tsms__error_set(&err, kind, "any");
+        char sample[100];
+        snprintf(sample, sizeof sample, "twilio_retries_suppressed_total{reason=\"%s\"}",
+                 tsms_kind_type(kind));
+        assert_metric(text, sample, err.retryable ? "0" : "");
+    }
+    assert_int_equal(zeros(text, "twilio_retries_total"),
+                     zeros(text, "twilio_retries_suppressed_total"));
+    tsms__buf_free(&buf);
+}
+
 /* Before anything happened: what has no labels begins at 0, and all families are announced. */
 static void test_an_empty_region(void **state)
 {
@@ -239,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_prometheus),
         TEST(test_openmetrics),
+        TEST(test_what_matters_begins_at_0),
         TEST(test_an_empty_region),
         TEST(test_overflow),
         TEST(test_labels_of_another_version),

@@ -371,6 +371,63 @@ static void test_a_client_that_goes_gives_its_probe_back(void **state)
     tsms__region_unlink(name, VIRTUAL_ACCOUNT);
 }
 
+enum { WAITING = 12 };
+
+typedef struct order {
+    bool up;
+    size_t count;
+    char bodies[2 * WAITING][8];
+} order;
+
+static void serve_in_order(virtual_driver *d, virtual_flight *flight)
+{
+    order *seen = d->world;
+    if (seen->up) {
+        tsms_str body = flight->call->body;
+        assert_in_range(seen->count, 0, WAITING - 1);
+        snprintf(seen->bodies[seen->count++], sizeof *seen->bodies, "%.*s", (int)body.len,
+                 body.ptr);
+    }
+    virtual_answer(flight, tsms_str_from(seen->up ? "ok" : "refused"), d->now.wall_ms / 1000,
+                   ++d->sids);
+}
+
+static void test_those_who_wait_leave_in_their_order(void **state)
+{
+    (void)state;
+    virtual_driver d;
+    order seen = {.up = false};
+    virtual_open(&d, NULL, OPTIONS "retry.connection.attempts=1 breaker.success_threshold=1");
+    d.world = &seen;
+    d.serve = serve_in_order;
+    send_many(&d, 3);
+    virtual_run(&d, 100);
+    assert_string_equal(breaker_of(&d), "open");
+    for (int i = 0; i < WAITING; i++) {
+        char body[16];
+        snprintf(body, sizeof body, "m%02d", i);
+        tsms_message_options message = TSMS_MESSAGE_OPTIONS_INIT;
+        message.to = tsms_str_from(TO);
+        message.from = tsms_str_from(VIRTUAL_FROM);
+        message.body = tsms_str_from(body);
+        tsms_request request = TSMS_REQUEST_INIT;
+        request.operation = TSMS_OP_SEND;
+        request.message = &message;
+        request.wait_for_breaker = true;
+        uint64_t id;
+        assert_int_equal(tsms__client_submit(d.client, &request, d.now, &id, NULL), TSMS_OK);
+    }
+    seen.up = true;
+    virtual_run(&d, 20000);
+    assert_int_equal(virtual_collect(&d), WAITING);
+    for (size_t i = 0; i < WAITING; i++) {
+        char want[16];
+        snprintf(want, sizeof want, "m%02zu", i);
+        assert_string_equal(seen.bodies[i], want);
+    }
+    virtual_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_look_ups_need_permits_too),
         cmocka_unit_test(test_a_breaker_that_never_opens),
         cmocka_unit_test(test_a_client_that_goes_gives_its_probe_back),
+        cmocka_unit_test(test_those_who_wait_leave_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

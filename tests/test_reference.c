@@ -313,6 +313,38 @@ static void test_the_length_of_the_whole(void **state)
     }
 }
 
+/* Where both find no room, the reference does without the span: a trace makes no message fail. */
+static void test_a_span_goes_where_there_is_room(void **state)
+{
+    (void)state;
+    static char url[4001];
+    const size_t reference = strlen("?ref=x.1700604800.") + 32;
+    const size_t with_span = reference + strlen(".") + 48;
+    for (size_t room = reference; room <= with_span; room += with_span - reference - 1) {
+        virtual_driver d;
+        tsms_trace *trace = NULL;
+        const tsms_trace_options options = TSMS_TRACE_OPTIONS_INIT;
+        assert_int_equal(tsms_trace_new(NULL, &options, &trace, NULL), TSMS_OK);
+        virtual_open(&d, NULL, KEY);
+        tsms_client_set_trace(d.client, trace);
+        size_t len = 4000 - room;
+        memset(url, 'a', len);
+        memcpy(url, "https://example.com/", 20);
+        tsms_message_options message = sample();
+        message.status_callback = (tsms_str){url, len};
+        message.callback_ref = TSMS__STR("x");
+        send(&d, &message);
+        assert_result(&d, "ok 1");
+        assert_int_equal(d.client->callback.len, len + reference);
+        message.status_callback.len = 4000 - with_span;
+        send(&d, &message);
+        assert_result(&d, "ok 1");
+        assert_int_equal(d.client->callback.len, 4000);
+        virtual_close(&d);
+        tsms_trace_free(trace);
+    }
+}
+
 static void test_without_memory(void **state)
 {
     (void)state;
@@ -352,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_message_has_it_too),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_the_length_of_the_whole),
+        cmocka_unit_test(test_a_span_goes_where_there_is_room),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

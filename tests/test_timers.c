@@ -174,6 +174,25 @@ static void test_without_memory(void **state)
     close_timers(&timers, &tm);
 }
 
+/* Messages of one number that wait for the same moment keep their order. */
+static void test_of_equals_the_first_set_is_first(void **state)
+{
+    (void)state;
+    test_mem tm;
+    tsms__timers timers;
+    open_timers(&timers, &tm, CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        tsms__timers_set(&timers, &calls[i], 7);
+    }
+    tsms__timers_set(&timers, &calls[0], 7); /* set again: now it is the last */
+    for (size_t i = 1; i <= CALLS; i++) {
+        tsms__call *first = tsms__timers_first(&timers);
+        assert_ptr_equal(first, &calls[i % CALLS]);
+        tsms__timers_clear(&timers, first);
+    }
+    close_timers(&timers, &tm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_all_come_out_in_order),
         cmocka_unit_test(test_room_is_made_once),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_of_equals_the_first_set_is_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

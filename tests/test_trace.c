@@ -76,8 +76,9 @@ static void test_bad_options(void **state)
 {
     const tsms_param nameless = {tsms_str_from(""), tsms_str_from("x")};
     const tsms_param bad_text = {tsms_str_from("x"), tsms_str_from("\xff")};
-    tsms_trace_options cases[7];
-    for (size_t i = 0; i < 7; i++) {
+    const tsms_param twin = {tsms_str_from("service.name"), tsms_str_from("x")};
+    tsms_trace_options cases[8];
+    for (size_t i = 0; i < 8; i++) {
         cases[i] = (tsms_trace_options)TSMS_TRACE_OPTIONS_INIT;
     }
     cases[0].sample = -0.1;
@@ -86,9 +87,10 @@ static void test_bad_options(void **state)
     cases[3].service_name = tsms_str_from("\xff");
     cases[4].resource = &nameless;
     cases[5].resource = &bad_text;
-    cases[4].resource_count = cases[5].resource_count = 1;
-    cases[6].size = sizeof cases[6] + 1;
-    for (size_t i = 0; i < 7; i++) {
+    cases[6].resource = &twin;
+    cases[4].resource_count = cases[5].resource_count = cases[6].resource_count = 1;
+    cases[7].size = sizeof cases[7] + 1;
+    for (size_t i = 0; i < 8; i++) {
         tsms_trace *trace = NULL;
         tsms_error err;
         assert_int_equal(tsms_trace_new(NULL, &cases[i], &trace, &err), TSMS_ERROR);
@@ -124,6 +126,55 @@ static void test_bounded(void **state)
     assert_int_equal(stats.spans, next + 51);
     assert_int_equal(stats.dropped, 54);
     assert_int_equal(stats.pending, 0);
+    tsms_trace_free(trace);
+}
+
+/* Spans of all sizes come and go by chance: what is kept, in which order, and what is dropped is
+ * what a plain queue of that many bytes says. */
+static void test_against_a_model(void **state)
+{
+    enum { SIZE = 4096, ROUNDS = 20000, LEAST = 10 };
+    static size_t lengths[ROUNDS];
+    static int numbers[ROUNDS];
+    tsms_trace *trace = make(1, SIZE);
+    tsms__rand rand;
+    tsms__rand_init(&rand, 5);
+    size_t first = 0;
+    size_t next = 0;
+    size_t used = 0;
+    uint64_t dropped = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (tsms__rand_between(&rand, 0, 9) < 7) {
+            int64_t most = tsms__rand_between(&rand, 0, 3) == 0 ? SIZE + 8 : 300;
+            size_t bytes = (size_t)tsms__rand_between(&rand, LEAST, most);
+            add(trace, i, bytes);
+            if (used + bytes + 4 <= SIZE) {
+                numbers[next] = i;
+                lengths[next++] = bytes + 4;
+                used += bytes + 4;
+            } else {
+                dropped++;
+            }
+        } else if (first < next) {
+            size_t most = (size_t)tsms__rand_between(&rand, 1, 5);
+            size_t count = 0;
+            tsms__json *document = tsms__json_parse(tsms_trace_take(trace, most, &count));
+            assert_int_equal(count, most < next - first ? most : next - first);
+            const tsms__json *resource =
+                tsms__json_first(tsms__json_get(document, "resourceSpans"));
+            const tsms__json *scope = tsms__json_first(tsms__json_get(resource, "scopeSpans"));
+            const tsms__json *one = tsms__json_first(tsms__json_get(scope, "spans"));
+            for (; count > 0; count--, first++, one = tsms__json_next(one)) {
+                assert_int_equal(atoi(tsms__json_text(one).ptr), numbers[first]);
+                used -= lengths[first];
+            }
+            assert_null(one);
+            tsms__json_free(document);
+        }
+        assert_int_equal(tsms_trace_pending(trace), next - first);
+    }
+    assert_int_equal(tsms__trace_take_dropped(trace), dropped);
+    assert_true(dropped > 1000 && next > 1000);
     tsms_trace_free(trace);
 }
 
@@ -231,10 +282,10 @@ static void test_owners(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request),  cmocka_unit_test(test_bad_options),
-        cmocka_unit_test(test_bounded),  cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_sampling), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_request),   cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_bounded),   cmocka_unit_test(test_against_a_model),
+        cmocka_unit_test(test_ids),       cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

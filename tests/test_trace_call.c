@@ -228,6 +228,25 @@ static void test_clock_that_jumps(void **state)
     close_traced(&t);
 }
 
+/* A server, or a proxy, says back what it was sent in places where it does not belong. */
+static void serve_echo(virtual_driver *d, virtual_flight *flight)
+{
+    virtual_respond(flight, 201, virtual_copy("{\"sid\":\"" SID "\",\"status\":\"hello\"}"));
+    flight->transfer.response.request_id = tsms_str_from("QUMwMTIzNDU2Nzg5YWJjZGVm");
+}
+
+static void test_echoes(void **state)
+{
+    traced t;
+    open_traced(&t, "");
+    t.d.serve = serve_echo;
+    run(&t, "");
+    assert_tree(&t, "@0+100 " POST SERVER " http.response.status_code=201 outcome=accepted",
+                "@0+100 " SEND " messaging.message.id=" SID " message_sid=" SID
+                " outcome=accepted attempts=1");
+    close_traced(&t);
+}
+
 static void test_many_notes(void **state)
 {
     traced t;
@@ -249,12 +268,12 @@ static void test_many_notes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_send),       cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_failures),   cmocka_unit_test(test_lookup),
-        cmocka_unit_test(test_limiter),    cmocka_unit_test(test_denied),
-        cmocka_unit_test(test_breaker),    cmocka_unit_test(test_cancelled_is_no_error),
-        cmocka_unit_test(test_parent),     cmocka_unit_test(test_clock_that_jumps),
-        cmocka_unit_test(test_many_notes),
+        cmocka_unit_test(test_send),     cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_limiter),  cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_breaker),  cmocka_unit_test(test_cancelled_is_no_error),
+        cmocka_unit_test(test_parent),   cmocka_unit_test(test_clock_that_jumps),
+        cmocka_unit_test(test_echoes),   cmocka_unit_test(test_many_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,14 @@ static void test_refused_requests(void **state)
     assert_metric(text, "twilio_errors_total{error_type=\"WebhookError.InvalidSignature\"}", "3");
     assert_metric(text, "twilio_errors_total{error_type=\"WebhookError.PayloadParseError\"}", "1");
     assert_metric(text, "twilio_errors_total{error_type=\"WebhookError.MissingFields\"}", "1");
-    assert_false(metrics_hold(text, "undelivered"));
+    assert_metric(text, "twilio_delivery_status_total{status=\"undelivered\"}", "0");
+    for (tsms_webhook_verdict other = TSMS_VERDICT_OK; other <= TSMS_VERDICT_MALFORMED; other++) {
+        char sample[100];
+        snprintf(sample, sizeof sample,
+                 "twilio_callbacks_total{status=\"undelivered\",verdict=\"%s\"}",
+                 tsms_webhook_verdict_name(other));
+        assert_metric(text, sample, other == TSMS_VERDICT_FAILED ? "0" : "");
+    }
     tsms_webhook_free(webhook);
 }
 

@@ -1,6 +1,7 @@
 /* Segments, forms, numbers and statuses for Lua code. */
 #include "lua_text.h"
 
+#include "../wire/response.h"
 #include "lua_error.h"
 
 static tsms_str check_str(lua_State *L, int arg)
@@ -83,6 +84,18 @@ static int text_mask(lua_State *L)
     return 1;
 }
 
+/* retry_after_ms(text, date): for how long the header Retry-After asks to wait, in an answer with
+ * that header Date; nil when it asks for nothing that can be read. Both texts may be empty. */
+static int text_retry_after_ms(lua_State *L)
+{
+    int64_t wait_ms = tsms__retry_after_ms(check_str(L, 1), check_str(L, 2));
+    if (wait_ms < 0) {
+        return 0;
+    }
+    tsms__lua_push_int(L, wait_ms);
+    return 1;
+}
+
 static int text_is_terminal(lua_State *L)
 {
     tsms_message_status status = tsms_message_status_from(check_str(L, 1));
@@ -95,6 +108,7 @@ void tsms__lua_open_text(lua_State *L)
     static const luaL_Reg functions[] = {{"form_decode", text_form_decode},
                                          {"is_terminal", text_is_terminal},
                                          {"mask", text_mask},
+                                         {"retry_after_ms", text_retry_after_ms},
                                          {"segments", text_segments},
                                          {NULL, NULL}};
     tsms__lua_setfuncs(L, functions);

@@ -98,6 +98,7 @@ typedef struct tsms__call {
     struct tsms__call_list *list;
     size_t heap_index; /* 1-based place in the timer heap; 0: not in it */
     int64_t timer_ms;
+    uint64_t timer_number; /* of calls with the same timer_ms the lowest is first */
     tsms__waiter waiter;
     bool queued;    /* has stood in the rate queue since its last check */
     bool limited;   /* has been counted as rate limited */

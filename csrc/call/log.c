@@ -6,7 +6,15 @@
 #include "../wire/date.h"
 #include "log_ring.h"
 
-enum { MS_PER_S = 1000, KEY_LEAST = 16, TIME_SIZE = 24 };
+enum {
+    MS_PER_S = 1000,
+    KEY_LEAST = 16,
+    TIME_SIZE = 24,
+    LEVELS = TSMS_LOG_TRACE + 1,
+    /* The host's own events have a rate for each level, so that many of one level hide none of a
+     * worse one. */
+    RATES = TSMS__LOG_OWN + LEVELS,
+};
 
 /* How many lines of one event there were in its second. */
 typedef struct rate {
@@ -21,10 +29,11 @@ struct tsms_log {
     tsms_log_level level;
     bool bodies;
     int per_second;
-    rate rates[TSMS__LOG_IDS];
+    rate rates[RATES];
     tsms__ring ring;
-    bool taken;       /* the oldest line was, and lives until the next call */
-    size_t written;   /* bytes of the oldest line */
+    bool taken;     /* the oldest line was, and lives until the next call */
+    size_t written; /* bytes of the oldest line */
+    tsms__log_place place;
     uint64_t dropped; /* since the last question */
     uint64_t untold;  /* of these, what no line has told of yet */
     int64_t second;   /* that `time` shows */
@@ -209,18 +218,24 @@ static void tell(tsms__line *line, tsms__log_key key, uint64_t *count)
     }
 }
 
+static rate *rate_of(tsms_log *log, tsms__log_id id, tsms_log_level level)
+{
+    return &log->rates[id == TSMS__LOG_OWN ? TSMS__LOG_OWN + (size_t)level : (size_t)id];
+}
+
 static tsms__line *begin(tsms_log *log, tsms__log_id id, tsms_log_level level, tsms_str name,
                          int64_t wall_ms)
 {
+    rate *of = rate_of(log, id, level);
     static const int64_t last_ms = INT64_C(253402300799999); /* of the year 9999 */
     wall_ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
-    if (!tsms__log_wants(log, level) || !admit(log, &log->rates[id], wall_ms)) {
+    if (!tsms__log_wants(log, level) || !admit(log, of, wall_ms)) {
         return NULL;
     }
     log->line_level = level;
     tsms__line_begin(&log->line, time_text(log, wall_ms / MS_PER_S), (int)(wall_ms % MS_PER_S),
                      tsms_log_level_name(level), name);
-    tell(&log->line, TSMS__KEY_SUPPRESSED, &log->rates[id].suppressed);
+    tell(&log->line, TSMS__KEY_SUPPRESSED, &of->suppressed);
     return &log->line;
 }
 
@@ -233,18 +248,26 @@ tsms__line *tsms__log_begin(tsms_log *log, tsms__log_id id, int64_t wall_ms)
 void tsms__log_end(tsms_log *log)
 {
     uint64_t untold = log->untold;
+    size_t len = log->line.len;
     tell(&log->line, TSMS__KEY_DROPPED, &untold);
+    bool told = log->line.len > len; /* a long line may have no room for it */
     bool kept = tsms__ring_add(&log->ring, log->line_level, tsms__line_end(&log->line));
-    log->untold = kept ? 0 : log->untold + 1;
+    if (!kept) {
+        log->untold++;
+    } else if (told) {
+        log->untold = 0;
+    }
     log->dropped += !kept;
 }
 
 void tsms_log_settle(tsms_log *log, int64_t wall_ms)
 {
-    for (size_t i = 0; i < TSMS__LOG_IDS; i++) {
+    for (size_t i = 0; i < RATES; i++) {
         uint64_t *left = &log->rates[i].suppressed;
-        tsms_str name = i == TSMS__LOG_OWN ? TSMS__STR("other") : rows[i].name;
-        tsms_log_level level = rows[i].level < log->level ? rows[i].level : log->level;
+        bool is_own = i >= TSMS__LOG_OWN;
+        tsms_str name = is_own ? TSMS__STR("other") : rows[i].name;
+        tsms_log_level level = is_own ? (tsms_log_level)(i - TSMS__LOG_OWN) : rows[i].level;
+        level = level < log->level ? level : log->level;
         if (*left > 0) {
             log->rates[TSMS__LOG_SUPPRESSED].lines = 0;
             tsms__line *line =
@@ -389,4 +412,9 @@ void tsms__log_skip_line(tsms_log *log)
 {
     log->written = 0;
     tsms__ring_drop(&log->ring);
+}
+
+tsms__log_place *tsms__log_place_of(tsms_log *log)
+{
+    return &log->place;
 }

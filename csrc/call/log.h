@@ -58,5 +58,12 @@ size_t tsms__log_peek(tsms_log *log, char *out, size_t size);
 void tsms__log_skip(tsms_log *log, size_t size);
 /* Drops what is left of the oldest line. */
 void tsms__log_skip_line(tsms_log *log);
+/* What a descriptor was when the last lines went to it. */
+typedef struct tsms__log_place {
+    bool known;
+    int fd;
+    uint64_t device, file;
+} tsms__log_place;
+tsms__log_place *tsms__log_place_of(tsms_log *log);
 
 #endif

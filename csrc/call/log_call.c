@@ -1,4 +1,5 @@
 /* The lines of a client: what its events say, and what its calls know beside. */
+#include "../wire/request.h"
 #include "../wire/segments.h"
 #include "client.h"
 #include "log.h"
@@ -14,6 +15,14 @@ static void put_positive(tsms__line *line, tsms__log_key key, int64_t value)
 {
     if (value > 0) {
         tsms__line_int(line, key, value);
+    }
+}
+
+/* A proxy could say anything there, as what it was sent. */
+static void put_request_id(tsms__line *line, const char *id)
+{
+    if (tsms__sid_is(tsms_str_from(id), "RQ")) {
+        put_z(line, TSMS__KEY_REQUEST_ID, id);
     }
 }
 
@@ -65,7 +74,10 @@ static void log_sent(tsms_log *log, const tsms__call *call, const tsms_event *ev
     const tsms_result *result = call->result;
     tsms__line_text(line, TSMS__KEY_SID, tsms_str_from(event->sid));
     put_people(line, call);
-    tsms__line_text(line, TSMS__KEY_STATUS, tsms_result_field(result, 0, "status"));
+    tsms_str status = tsms_result_field(result, 0, "status");
+    if (tsms_message_status_from(status) != TSMS_MESSAGE_UNKNOWN) { /* no text that is not theirs */
+        tsms__line_text(line, TSMS__KEY_STATUS, status);
+    }
     int64_t segments = 0;
     tsms__str_to_int(tsms_result_field(result, 0, "num_segments"), &segments);
     put_positive(line, TSMS__KEY_SEGMENTS, segments);
@@ -86,7 +98,7 @@ static void put_error(tsms__line *line, const tsms_error *err)
     put_positive(line, TSMS__KEY_CODE, err->api_code);
     put_positive(line, TSMS__KEY_HTTP_STATUS, err->http_status);
     put_z(line, TSMS__KEY_OUTCOME, tsms_outcome_name(err->outcome));
-    tsms__line_text(line, TSMS__KEY_REQUEST_ID, tsms_str_from(err->request_id));
+    put_request_id(line, err->request_id);
 }
 
 /* Whether the event before this one was of that type, and about the same call: one fact is one
@@ -195,7 +207,7 @@ static void log_response(tsms_log *log, const tsms__call *call, const tsms_event
     put_z(line, TSMS__KEY_ERROR, tsms_kind_type(event->kind));
     put_z(line, TSMS__KEY_OUTCOME, tsms_outcome_name(event->outcome));
     tsms__line_int(line, TSMS__KEY_DURATION_MS, event->duration_ms);
-    tsms__line_text(line, TSMS__KEY_REQUEST_ID, tsms_str_from(event->request_id));
+    put_request_id(line, event->request_id);
     put_trace(line, call);
     tsms__log_end(log);
 }

@@ -8,7 +8,12 @@
 #include "client.h"
 #include "log.h"
 
-enum { TEXT_MOST = 8192 }; /* bytes of one text of an answer; no line has more */
+enum {
+    TEXT_MOST = 8192, /* bytes of one text of an answer; no line has more */
+    /* Bytes of an answer that are searched for what it says back. A line shows fewer, but a server
+     * may send much that is cut out of it: searching takes time. */
+    SEARCHED_MOST = 2 * TEXT_MOST,
+};
 
 typedef enum shown {
     SHOWN_LENGTH, /* unless texts are shown */
@@ -95,6 +100,7 @@ typedef struct payload {
     tsms__line *line;
     const tsms_config *config; /* NULL: it is no answer */
     tsms_str form;
+    size_t searched;
 } payload;
 
 /* ---- Values -------------------------------------------------------------------------------- */
@@ -154,41 +160,49 @@ static void add_length(tsms__line *line, tsms_str text)
     tsms__line_add(line, TSMS__STR(" characters>"));
 }
 
-/* What is shown of an answer's text; room holds it. */
-static tsms_str without_echo(const payload *to, tsms_str text, char *room, size_t size)
+/* Replaces the text of an answer by what may be shown of it, which room holds; false when too much
+ * was searched already. */
+static bool hide_echo(payload *to, tsms_str *text, char *room, size_t size)
 {
-    if (to->config == NULL || text.len == 0) {
-        return text;
+    if (to->config == NULL || text->len == 0) {
+        return true;
     }
-    size_t len = text.len < size ? text.len : size - 1;
-    memcpy(room, text.ptr, len);
+    size_t len = text->len < size ? text->len : size - 1;
+    if (len > SEARCHED_MOST - to->searched) {
+        return false;
+    }
+    to->searched += len;
+    memcpy(room, text->ptr, len);
     room[len] = '\0';
     tsms__echo_hide_text(room, size, to->config, to->form);
-    return tsms_str_from(room);
+    *text = tsms_str_from(room);
+    return true;
 }
 
-static void add_text(const payload *to, tsms_str text)
+static void add_text(payload *to, tsms_str text)
 {
     char room[TEXT_MOST];
-    tsms__line_add(to->line, without_echo(to, text, room, sizeof room));
+    if (hide_echo(to, &text, room, sizeof room)) {
+        tsms__line_add(to->line, text);
+    } else {
+        add_length(to->line, text);
+    }
 }
 
-static void add_value(const payload *to, tsms_str name, tsms_str value)
+static void add_value(payload *to, tsms_str name, tsms_str value)
 {
     tsms__line *line = to->line;
     char room[TEXT_MOST];
     shown as = shown_as(name);
-    if (as != SHOWN_LENGTH || tsms__log_shows_bodies(to->log)) {
-        value = without_echo(to, value, room, sizeof room);
-    }
-    if (as == SHOWN_ADDRESS) {
+    bool is_text = as == SHOWN_TEXT || (as == SHOWN_LENGTH && tsms__log_shows_bodies(to->log));
+    if ((as == SHOWN_LENGTH && !is_text) || !hide_echo(to, &value, room, sizeof room)) {
+        add_length(line, value);
+    } else if (as == SHOWN_ADDRESS) {
         tsms__line_add_address(line, value);
-    } else if (as == SHOWN_URL || as == SHOWN_HOST) {
-        add_url(line, value, as == SHOWN_HOST);
-    } else if (as == SHOWN_TEXT || tsms__log_shows_bodies(to->log)) {
+    } else if (is_text) {
         tsms__line_add(line, value);
     } else {
-        add_length(line, value);
+        add_url(line, value, as == SHOWN_HOST);
     }
 }
 
@@ -203,7 +217,7 @@ static void wipe(tsms_buf *buf)
 
 /* ---- Forms --------------------------------------------------------------------------------- */
 
-static void add_form(const payload *to, tsms_str form)
+static void add_form(payload *to, tsms_str form)
 {
     tsms__line *line = to->line;
     tsms_buf name;
@@ -236,7 +250,7 @@ static void decode(tsms_buf *out, tsms_str raw)
 }
 
 /* A string, which is a name when a colon follows. False when there is none. */
-static bool add_string(const payload *to, tsms_str *rest, tsms_buf *name, tsms_buf *value)
+static bool add_string(payload *to, tsms_str *rest, tsms_buf *name, tsms_buf *value)
 {
     tsms_str raw;
     if (!tsms__json_take_string(rest, &raw)) {
@@ -282,7 +296,7 @@ static bool add_other(tsms__line *line, tsms_str *rest)
 }
 
 /* What is no JSON may be anything: from there on only its length is shown. */
-static void add_json(const payload *to, tsms_str rest)
+static void add_json(payload *to, tsms_str rest)
 {
     tsms__line *line = to->line;
     tsms_buf name;
@@ -311,6 +325,16 @@ static void put_call(tsms__line *line, const tsms__call *call)
     tsms__line_int(line, TSMS__KEY_ATTEMPT, call->attempts);
 }
 
+/* What libcurl says of a broken answer may quote it. */
+static void put_fault(tsms__line *line, const tsms_config *config, const tsms__call *call,
+                      tsms_str text)
+{
+    tsms_error err = {.kind = TSMS_KIND_NONE};
+    tsms__error_text(err.message, sizeof err.message, text);
+    tsms__echo_hide(&err, config, tsms__buf_str(&call->form));
+    tsms__line_text(line, TSMS__KEY_MESSAGE, tsms_str_from(err.message));
+}
+
 void tsms__log_request(tsms_log *log, const tsms__call *call, tsms__now now)
 {
     bool has_form = tsms__client_method(call) == TSMS__POST;
@@ -332,7 +356,7 @@ void tsms__log_response(tsms_log *log, const tsms_config *config, const tsms__ca
     if (line != NULL) {
         put_call(line, call);
         tsms__line_int(line, TSMS__KEY_HTTP_STATUS, transfer->response.http_status);
-        tsms__line_text(line, TSMS__KEY_MESSAGE, transfer->fault_text);
+        put_fault(line, config, call, transfer->fault_text);
         tsms__line_open(line, TSMS__KEY_BODY);
         tsms_str form = tsms__buf_str(&call->form);
         add_json(&(payload){.log = log,

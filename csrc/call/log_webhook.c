@@ -1,5 +1,6 @@
 /* The lines of webhooks. */
 #include "../wire/segments.h"
+#include "../wire/traceparent.h"
 #include "log.h"
 
 static void put_positive(tsms__line *line, tsms__log_key key, int value)
@@ -35,13 +36,14 @@ static void put_text(tsms__line *line, const tsms_log *log, const tsms_webhook_i
     }
 }
 
-/* "00-", 32 hex digits of the trace, "-", ...; made by us, and checked. */
+/* Handlers may have changed it: what is no traceparent is left out. */
 static void put_trace(tsms__line *line, const tsms_webhook_info *info)
 {
-    enum { BEFORE = 3, DIGITS = 32 };
-    if (info->traceparent.len >= BEFORE + DIGITS) {
-        tsms__line_word(line, TSMS__KEY_TRACE_ID,
-                        (tsms_str){info->traceparent.ptr + BEFORE, DIGITS});
+    tsms__traceparent parent;
+    if (tsms__traceparent_read(info->traceparent, &parent)) {
+        char digits[2 * sizeof parent.trace_id];
+        tsms__hex_write(parent.trace_id, sizeof parent.trace_id, digits);
+        tsms__line_word(line, TSMS__KEY_TRACE_ID, (tsms_str){digits, sizeof digits});
     }
 }
 

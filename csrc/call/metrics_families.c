@@ -113,6 +113,53 @@ static bool is_handled_status(tsms__series series)
     return is_handled(series) && status != TSMS_MESSAGE_RECEIVED && status != TSMS__STATUS_NONE;
 }
 
+/* A family without labels is one series. */
+static const tsms__metric_key one_series[] = {{0, 0}};
+
+/* NONE is the first of the kinds, and no error. */
+static const tsms__metric_key kinds[] = {
+#define X(id, category, name, retryable, text) {TSMS_KIND_##id, 0},
+    TSMS_KINDS(X)
+#undef X
+};
+
+/* Those that have a rule of retry. */
+static const tsms__metric_key retried_kinds[] = {
+    {TSMS_KIND_ACCOUNT_RATE_LIMITED, 0},
+    {TSMS_KIND_NUMBER_RATE_LIMITED, 0},
+    {TSMS_KIND_QUEUE_FULL, 0},
+    {TSMS_KIND_CONNECTION_FAILED, 0},
+    {TSMS_KIND_TIMEOUT, 0},
+    {TSMS_KIND_DNS_RESOLUTION_FAILED, 0},
+    {TSMS_KIND_INTERNAL_ERROR, 0},
+    {TSMS_KIND_SERVICE_UNAVAILABLE, 0},
+    {TSMS_KIND_TEMPORARILY_UNAVAILABLE, 0},
+};
+
+/* The ends of which one is good and the others are not. */
+static const tsms__metric_key final_statuses[] = {
+    {TSMS_MESSAGE_DELIVERED, 0}, {TSMS_MESSAGE_UNDELIVERED, 0}, {TSMS_MESSAGE_FAILED, 0}};
+
+static const tsms__metric_key webhook_troubles[] = {
+#define X(id, name, terminal) {TSMS_MESSAGE_##id, TSMS_VERDICT_FAILED},
+    TSMS_MESSAGE_STATUSES(X)
+#undef X
+    /* The rest have no status. */
+    {TSMS__STATUS_NONE, TSMS_VERDICT_FAILED},
+    {TSMS__STATUS_NONE, TSMS_VERDICT_BAD_SIGNATURE},
+    {TSMS__STATUS_NONE, TSMS_VERDICT_UNKNOWN_REF},
+    {TSMS__STATUS_NONE, TSMS_VERDICT_MALFORMED},
+};
+
+static const tsms__metric_key transitions[] = {
+    {TSMS__BREAKER_CLOSED, TSMS__BREAKER_OPEN},
+    {TSMS__BREAKER_OPEN, TSMS__BREAKER_HALF_OPEN},
+    {TSMS__BREAKER_HALF_OPEN, TSMS__BREAKER_OPEN},
+    {TSMS__BREAKER_HALF_OPEN, TSMS__BREAKER_CLOSED},
+};
+
+#define KNOWN(keys) .known = (keys), .known_count = sizeof(keys) / sizeof *(keys)
+
 const tsms__family tsms__families[TSMS__FAMILIES] = {
     {.name = "twilio_messages",
      .help = "Sends that ended, by what the server answered; failed and in_doubt are ours.",
@@ -138,19 +185,24 @@ const tsms__family tsms__families[TSMS__FAMILIES] = {
      .help = "Status callbacks that were handled, repeats not counted.",
      .instrument = TSMS__WEBHOOKS,
      .shows = is_handled_status,
-     .labels = {{"status", status_text, 0}}},
+     .labels = {{"status", status_text, 0}},
+     KNOWN(final_statuses)},
     {.name = "twilio_callbacks",
      .help = "Webhooks that came, by what became of them.",
      .instrument = TSMS__WEBHOOKS,
-     .labels = {{"status", status_text, 0}, {"verdict", verdict_text, 1}}},
+     .labels = {{"status", status_text, 0}, {"verdict", verdict_text, 1}},
+     KNOWN(webhook_troubles)},
     {.name = "twilio_errors",
      .help = "Calls that ended with an error or were refused, and webhooks that were refused.",
      .instrument = TSMS__ERRORS,
-     .labels = {{"error_type", kind_text, 0}}},
+     .labels = {{"error_type", kind_text, 0}},
+     .known = kinds + 1,
+     .known_count = sizeof kinds / sizeof *kinds - 1},
     {.name = "twilio_send_latency_seconds",
      .help = "From taking a message to its end, of those for which a request was made.",
      .instrument = TSMS__SENDS,
-     .is_histogram = true},
+     .is_histogram = true,
+     KNOWN(one_series)},
     {.name = "twilio_requests",
      .help = "HTTP requests that ended.",
      .instrument = TSMS__REQUESTS,
@@ -165,11 +217,13 @@ const tsms__family tsms__families[TSMS__FAMILIES] = {
     {.name = "twilio_retries",
      .help = "Attempts after the first, by the error before them.",
      .instrument = TSMS__RETRIES,
-     .labels = {{"reason", kind_text, 0}}},
+     .labels = {{"reason", kind_text, 0}},
+     KNOWN(retried_kinds)},
     {.name = "twilio_retries_suppressed",
      .help = "Retries not made because the quota was empty, by the error before them.",
      .instrument = TSMS__SUPPRESSED,
-     .labels = {{"reason", kind_text, 0}}},
+     .labels = {{"reason", kind_text, 0}},
+     KNOWN(retried_kinds)},
     {.name = "twilio_limiter_wait_seconds",
      .help = "How long a rate limit held messages back, of those that it did and that then left.",
      .instrument = TSMS__WAITS,
@@ -178,7 +232,8 @@ const tsms__family tsms__families[TSMS__FAMILIES] = {
     {.name = "twilio_breaker_transitions",
      .help = "Changes of the breaker's state.",
      .instrument = TSMS__TRANSITIONS,
-     .labels = {{"from", state_text, 0}, {"to", state_text, 1}}},
+     .labels = {{"from", state_text, 0}, {"to", state_text, 1}},
+     KNOWN(transitions)},
 };
 
 const tsms__counted_family tsms__counted_families[TSMS__COUNTED_FAMILIES] = {

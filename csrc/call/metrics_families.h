@@ -14,8 +14,18 @@ typedef struct tsms__metric_label {
     int place; /* in the series */
 } tsms__metric_label;
 
+/* The first labels of a series. */
+typedef struct tsms__metric_key {
+    uint16_t first, second;
+} tsms__metric_key;
+
 /* A view of an instrument: series that agree in the labels of the family, and are shown by it, are
- * added up. */
+ * added up.
+ *
+ * What is rare and matters is known from the beginning, and shown as 0 until it happens: increase()
+ * and rate() of Prometheus compare samples of one series, so that of one which is first seen at 1
+ * they cannot tell that it grew
+ * (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics). */
 typedef struct tsms__family {
     const char *name; /* of a counter: without its _total */
     const char *help;
@@ -23,6 +33,8 @@ typedef struct tsms__family {
     bool is_histogram;
     bool (*shows)(tsms__series series); /* NULL: all */
     tsms__metric_label labels[TSMS__LABELS];
+    const tsms__metric_key *known;
+    size_t known_count;
 } tsms__family;
 
 /* What the region's counters know already. Rows of one family follow each other. */

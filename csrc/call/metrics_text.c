@@ -151,7 +151,8 @@ static void add_sample(const writer *w, const tsms__family *of, const tsms__samp
 
 typedef struct row {
     tsms__series series; /* with the labels of the family only */
-    size_t slot;
+    bool counted;
+    size_t slot; /* of what is counted */
 } row;
 
 static tsms__series cut_to(const tsms__family *of, tsms__series series)
@@ -174,10 +175,15 @@ static int by_series(const void *a, const void *b)
 static size_t collect(const writer *w, const tsms__family *of, row *rows)
 {
     size_t count = 0;
+    for (size_t i = 0; i < of->known_count; i++) {
+        const tsms__metric_key *key = &of->known[i];
+        rows[count++] =
+            (row){.series = tsms__series_of(of->instrument, key->first, key->second, 0)};
+    }
     for (size_t slot = 0; slot < tsms__metrics_slots(of->instrument); slot++) {
         tsms__series series = tsms__metrics_at(w->metrics, of->instrument, slot);
         if (series != 0 && (of->shows == NULL || of->shows(series))) {
-            rows[count++] = (row){cut_to(of, series), slot};
+            rows[count++] = (row){cut_to(of, series), true, slot};
         }
     }
     qsort(rows, count, sizeof *rows, by_series);
@@ -186,7 +192,8 @@ static size_t collect(const writer *w, const tsms__family *of, row *rows)
 
 static void add_family(const writer *w, const tsms__family *of)
 {
-    row *rows = tsms__calloc(w->out->mem, tsms__metrics_slots(of->instrument), sizeof *rows);
+    size_t most = of->known_count + tsms__metrics_slots(of->instrument);
+    row *rows = tsms__calloc(w->out->mem, most, sizeof *rows);
     if (rows == NULL) {
         w->out->failed = true;
         return;
@@ -196,12 +203,11 @@ static void add_family(const writer *w, const tsms__family *of)
     for (size_t i = 0; i < count;) {
         tsms__sample sample = {.series = rows[i].series};
         for (; i < count && rows[i].series == sample.series; i++) {
-            tsms__metrics_add(w->metrics, of->instrument, rows[i].slot, &sample);
+            if (rows[i].counted) {
+                tsms__metrics_add(w->metrics, of->instrument, rows[i].slot, &sample);
+            }
         }
         add_sample(w, of, &sample);
-    }
-    if (count == 0 && of->labels[0].name == NULL) {
-        add_sample(w, of, &(tsms__sample){.series = cut_to(of, 0)});
     }
     tsms__free(w->out->mem, rows);
 }

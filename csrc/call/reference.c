@@ -39,6 +39,13 @@ static tsms_str span_text(const tsms__span *span, char out[TSMS__REF_SPAN_SIZE])
     return (tsms_str){out, TSMS__REF_SPAN_SIZE - 1};
 }
 
+static void add(tsms_client *client, tsms_str url, const tsms__ref *ref)
+{
+    tsms__buf_clear(&client->callback);
+    tsms__ref_add(&client->callback, client->ref_key, url,
+                  tsms_str_from(client->config->account_sid), ref);
+}
+
 tsms_status tsms__reference_add(tsms_client *client, tsms_message_options *message,
                                 const tsms__span *span, tsms__now now,
                                 char own_ref[TSMS__RANDOM_REF_SIZE], tsms_error *err)
@@ -60,9 +67,11 @@ tsms_status tsms__reference_add(tsms_client *client, tsms_message_options *messa
     tsms__ref ref = {.id = message->callback_ref,
                      .expires_s = from_s + config->callback_ref.lifetime_ms / 1000,
                      .span = span_text(span, span_digits)};
-    tsms__buf_clear(&client->callback);
-    tsms__ref_add(&client->callback, client->ref_key, message->status_callback,
-                  tsms_str_from(config->account_sid), &ref);
+    add(client, message->status_callback, &ref);
+    if (client->callback.len > TSMS__CALLBACK_MOST && ref.span.len > 0) {
+        ref.span = (tsms_str){NULL, 0}; /* what watches a message must not be what it fails by */
+        add(client, message->status_callback, &ref);
+    }
     if (client->callback.failed) {
         return tsms__error_nomem(err);
     }

@@ -30,6 +30,12 @@ bool tsms__timers_reserve(tsms__timers *timers, size_t count)
     return true;
 }
 
+static bool is_before(const tsms__call *a, const tsms__call *b)
+{
+    return a->timer_ms != b->timer_ms ? a->timer_ms < b->timer_ms
+                                      : a->timer_number < b->timer_number;
+}
+
 static void place(tsms__timers *timers, tsms__call *call, size_t index)
 {
     timers->heap[index] = call;
@@ -38,7 +44,7 @@ static void place(tsms__timers *timers, tsms__call *call, size_t index)
 
 static void sift_up(tsms__timers *timers, tsms__call *call, size_t index)
 {
-    while (index > 1 && timers->heap[index / 2]->timer_ms > call->timer_ms) {
+    while (index > 1 && is_before(call, timers->heap[index / 2])) {
         place(timers, timers->heap[index / 2], index);
         index /= 2;
     }
@@ -52,11 +58,10 @@ static void sift_down(tsms__timers *timers, tsms__call *call, size_t index)
         if (child > timers->count) {
             break;
         }
-        if (child < timers->count &&
-            timers->heap[child + 1]->timer_ms < timers->heap[child]->timer_ms) {
+        if (child < timers->count && is_before(timers->heap[child + 1], timers->heap[child])) {
             child++;
         }
-        if (timers->heap[child]->timer_ms >= call->timer_ms) {
+        if (!is_before(timers->heap[child], call)) {
             break;
         }
         place(timers, timers->heap[child], index);
@@ -69,6 +74,7 @@ void tsms__timers_set(tsms__timers *timers, tsms__call *call, int64_t at_ms)
 {
     tsms__timers_clear(timers, call);
     call->timer_ms = at_ms;
+    call->timer_number = timers->numbers++;
     sift_up(timers, call, ++timers->count);
 }
 
@@ -83,7 +89,7 @@ void tsms__timers_clear(tsms__timers *timers, tsms__call *call)
     if (last == call) {
         return;
     }
-    if (index > 1 && timers->heap[index / 2]->timer_ms > last->timer_ms) {
+    if (index > 1 && is_before(last, timers->heap[index / 2])) {
         sift_up(timers, last, index);
     } else {
         sift_down(timers, last, index);

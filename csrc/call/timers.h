@@ -1,4 +1,5 @@
-/* The calls that wait for a moment: a binary heap, the earliest on top. */
+/* The calls that wait for a moment: a binary heap, the earliest on top; of those that wait for the
+ * same moment the one whose timer was set first. */
 #ifndef TSMS_CALL_TIMERS_H
 #define TSMS_CALL_TIMERS_H
 
@@ -8,6 +9,7 @@ typedef struct tsms__timers {
     const tsms_mem *mem;
     tsms__call **heap; /* 1-based, so that 0 in a call means "not in it" */
     size_t count, cap;
+    uint64_t numbers; /* so many timers were set */
 } tsms__timers;
 
 void tsms__timers_init(tsms__timers *timers, const tsms_mem *mem);

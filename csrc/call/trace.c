@@ -7,8 +7,6 @@
 #include <string.h>
 
 enum {
-    POOL = 256, /* bytes of randomness that are fetched at once: a call of the system costs more
-                   than a span */
     BUFFER_LEAST = 4096,
     SERVICE_MOST = 256,
 };
@@ -20,8 +18,7 @@ struct tsms_trace {
 
     bool seeded;
     tsms__rand rand; /* of the ids, where there is a seed, or the system has no randomness */
-    unsigned char pool[POOL];
-    size_t pool_left;
+    tsms__entropy_pool pool;
 
     tsms_buf head; /* of a request, up to its spans */
     tsms_buf span; /* the one that is being written */
@@ -41,6 +38,10 @@ typedef uint32_t span_length;
 
 static tsms_status check_attribute(tsms_param attribute, tsms_error *err)
 {
+    if (tsms__str_eq(attribute.name, TSMS__STR("service.name"))) { /* no name may come twice */
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
+                               "resource: service.name is the option service_name");
+    }
     bool ok = attribute.name.len > 0 && tsms__utf8_valid(attribute.name) &&
               tsms__utf8_valid(attribute.value);
     return ok ? TSMS_OK
@@ -156,12 +157,7 @@ void tsms_trace_free(tsms_trace *trace)
 
 static void draw(tsms_trace *trace, unsigned char *out, size_t size)
 {
-    if (!trace->seeded && trace->pool_left < size && tsms__entropy(trace->pool, POOL)) {
-        trace->pool_left = POOL;
-    }
-    if (!trace->seeded && trace->pool_left >= size) {
-        trace->pool_left -= size;
-        memcpy(out, trace->pool + trace->pool_left, size);
+    if (!trace->seeded && tsms__entropy_draw(&trace->pool, out, size)) {
         return;
     }
     for (size_t i = 0; i < size; i += sizeof(uint64_t)) {

@@ -171,7 +171,10 @@ static void end_request(tsms_trace *trace, const tsms_client *client, const tsms
     if (!looks && event->attempt > 1) {
         tsms__span_int(out, "http.request.resend_count", event->attempt - 1);
     }
-    tsms__span_str(out, "twilio.request_id", tsms_str_from(event->request_id));
+    tsms_str request_id = tsms_str_from(event->request_id);
+    if (tsms__sid_is(request_id, "RQ")) { /* a proxy could say anything, as what it was sent */
+        tsms__span_str(out, "twilio.request_id", request_id);
+    }
     if (event->api_code != 0) {
         tsms__span_int(out, "twilio.error_code", event->api_code);
     }
@@ -286,7 +289,6 @@ static tsms_str sid_in_path(const tsms__call *call)
 
 static void add_message(tsms_buf *out, const tsms__call *call, const tsms_event *event)
 {
-    char status[24];
     bool ok = !call->result->failed;
     tsms_str sid = event->sid[0] != '\0' ? tsms_str_from(event->sid) : sid_in_path(call);
     tsms__span_str(out, "messaging.system", TSMS__STR("twilio"));
@@ -298,9 +300,9 @@ static void add_message(tsms_buf *out, const tsms__call *call, const tsms_event 
         tsms__span_str(out, "messaging.message.id", sid);
     }
     tsms__span_str(out, "message_sid", sid);
-    if (ok) {
-        tsms__error_text(status, sizeof status, tsms_result_field(call->result, 0, "status"));
-        tsms__span_str(out, "status", tsms_str_from(status));
+    tsms_str status = ok ? tsms_result_field(call->result, 0, "status") : (tsms_str){NULL, 0};
+    if (tsms_message_status_from(status) != TSMS_MESSAGE_UNKNOWN) { /* no text that is not theirs */
+        tsms__span_str(out, "status", status);
     }
 }
 

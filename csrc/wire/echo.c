@@ -14,17 +14,19 @@ enum {
     END_LEAST = 6,    /* where an error's text was cut off, and less than that is no secret */
 };
 
-/* Whether a byte of an error's text stands for one of the request: control characters, which
- * became spaces there, must not save what is around them. */
+/* Whether a byte of an error's text stands for one of the request: control characters became spaces
+ * there, and digits of numbers stars, which must not save what is around them. */
 static bool is_same(char shown, char sent)
 {
-    return shown == sent || (shown == ' ' && (unsigned char)sent < ' ');
+    return shown == sent || (shown == ' ' && (unsigned char)sent < ' ') ||
+           (shown == '*' && sent >= '0' && sent <= '9');
 }
 
-static size_t common_length(const char *shown, tsms_str sent)
+/* How much of two texts is the same from their beginnings on, of at most so many bytes. */
+static size_t common_length(const char *shown, tsms_str sent, size_t most)
 {
     size_t n = 0;
-    while (n < sent.len && shown[n] != '\0' && is_same(shown[n], sent.ptr[n])) {
+    while (n < most && n < sent.len && shown[n] != '\0' && is_same(shown[n], sent.ptr[n])) {
         n++;
     }
     return n;
@@ -50,7 +52,51 @@ static void cover(char *text, size_t from, size_t to)
 /* Test accounts and SIDs are rows of zeros, and so may be the token of a simulator. */
 static bool is_one_sign(const char *text, size_t len)
 {
-    return len > 0 && memcmp(text, text + 1, len - 1) == 0;
+    size_t n = 1;
+    while (n < len && text[n] != '\0' && text[n] == text[0]) {
+        n++;
+    }
+    return n >= len || text[n] == '\0';
+}
+
+/* Stars that stand for any digits tell nothing without what is around the number. */
+static bool is_masked_number(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (text[n] == '*' || (text[n] >= '0' && text[n] <= '9'))) {
+        n++;
+    }
+    return n == len && memchr(text, '*', len) != NULL;
+}
+
+/* Where a text and a secret are the same. */
+typedef struct match {
+    size_t from, to; /* in the text; to == from: nowhere */
+} match;
+
+/* The longest match at a place of a text. Where nothing matches it compares `least` bytes with each
+ * place of the secret and no more, so that no server can make it slow. */
+static match match_at(const char *text, size_t at, bool is_cut, tsms_str secret, size_t least)
+{
+    match longest = {at, at};
+    for (size_t j = 0; j < secret.len; j++) {
+        tsms_str rest = {secret.ptr + j, secret.len - j};
+        size_t n = common_length(text + at, rest, least);
+        bool is_end = is_cut && n >= END_LEAST && text[at + n] == '\0';
+        if (n < least && !is_end) {
+            continue;
+        }
+        n = common_length(text + at, rest, rest.len);
+        if (at + n > longest.to && !is_masked_number(text + at, n)) {
+            longest = (match){at, at + n};
+            for (size_t k = j;
+                 longest.from > 0 && k > 0 && is_same(text[longest.from - 1], secret.ptr[k - 1]);
+                 k--) {
+                longest.from--;
+            }
+        }
+    }
+    return longest;
 }
 
 /* Covers what a text has in common with the secret: `least` bytes or more. */
@@ -62,22 +108,15 @@ static void hide_in(char *text, size_t size, tsms_str secret, size_t least)
     }
     bool is_cut = strlen(text) + CHARACTER_MOST >= size;
     least = least < secret.len ? least : secret.len;
-    size_t i = 0;
-    while (text[i] != '\0') {
-        size_t longest = 0;
-        for (size_t j = 0; j < secret.len; j++) {
-            tsms_str rest = {secret.ptr + j, secret.len - j};
-            size_t n = common_length(text + i, rest);
-            longest = n > longest ? n : longest;
+    for (size_t i = 0; text[i] != '\0';) {
+        match found = {i, i};
+        if (!is_one_sign(text + i, least)) {
+            found = match_at(text, i, is_cut, secret, least);
         }
-        bool is_end = is_cut && text[i + longest] == '\0';
-        bool is_long = longest >= least || (is_end && longest >= END_LEAST);
-        if (is_long && !is_one_sign(text + i, longest)) {
-            cover(text, i, i + longest);
-            i += longest;
-        } else {
-            i++;
+        if (found.to > i) {
+            cover(text, found.from, found.to);
         }
+        i = found.to > i ? found.to : i + 1;
     }
 }
 
@@ -94,6 +133,15 @@ static void hide(const place *places, size_t count, tsms_str secret, size_t leas
     }
 }
 
+/* What stands behind the name of a field, as it is on the wire. */
+static tsms_str raw_value(tsms_str field)
+{
+    const char *equals = memchr(field.ptr, '=', field.len);
+    size_t skipped = equals != NULL ? (size_t)(equals - field.ptr) + 1 : field.len;
+    size_t end = field.len > skipped && field.ptr[field.len - 1] == '&' ? field.len - 1 : field.len;
+    return (tsms_str){field.ptr + skipped, end - skipped};
+}
+
 /* False without memory. */
 static bool hide_message(const place *places, size_t count, const tsms_config *config,
                          tsms_str form)
@@ -102,12 +150,19 @@ static bool hide_message(const place *places, size_t count, const tsms_config *c
     tsms_buf value;
     tsms__buf_init(&name, &config->mem);
     tsms__buf_init(&value, &config->mem);
-    while (tsms__form_next(&form, &name, &value)) {
+    tsms_str rest = form;
+    while (tsms__form_next(&rest, &name, &value)) {
         tsms_str field = tsms__buf_str(&name);
         if (tsms__str_eq(field, TSMS__STR("Body")) ||
             tsms__str_eq(field, TSMS__STR("ContentVariables"))) {
-            hide(places, count, tsms__buf_str(&value), TEXT_LEAST);
+            tsms_str text = tsms__buf_str(&value);
+            tsms_str raw = raw_value((tsms_str){form.ptr, form.len - rest.len});
+            hide(places, count, text, TEXT_LEAST);
+            if (!tsms__str_eq(raw, text)) {
+                hide(places, count, raw, TEXT_LEAST);
+            }
         }
+        form = rest;
     }
     bool is_whole = !name.failed && !value.failed;
     tsms__buf_free(&name);

@@ -248,7 +248,7 @@ function M:wait(ticket)
         if loop.inside() then
             loop.wait(ticket, self)
         else
-            self:step(-1)
+            loop.block(self, self.watch and self.watch:under_way())
         end
     end
     return ticket.value, ticket.err

@@ -362,21 +362,20 @@ end
 
 -- ---- Real time -----------------------------------------------------------------------------------
 
--- Lets all drives work without waiting.
-local function step_all(self)
-    for _, entry in ipairs(self.drives) do
+-- Lets all drives work without waiting. One that ends its part leaves its place to the last one.
+local function step_all(drives)
+    for _, entry in ipairs(drives) do
         entry.drive:step(0)
     end
 end
 
 --- Lets the drives that somebody waits for in this loop work without waiting.
 function Loop:step_drives()
-    step_all(self)
+    step_all(self.drives)
 end
 
 -- Waits for the network, for at most so long; -1: for as long as it takes.
-local function step_drives(self, wait)
-    local drives = self.drives
+local function step_drives(drives, wait)
     if #drives == 0 then
         core.poll({}, wait)
     elseif #drives == 1 then
@@ -395,7 +394,18 @@ local function step_drives(self, wait)
         else
             core.poll(fds, wait)
         end
-        step_all(self)
+        step_all(drives)
+    end
+end
+
+--- Waits for a drive that has something under way, outside of a loop, and lets another one go on meanwhile.
+-- @tparam table drive
+-- @tparam table|nil other
+function M.block(drive, other)
+    if other and drive:pollfd() then
+        step_drives({ { drive = drive }, { drive = other } }, -1)
+    else
+        drive:step(-1)
     end
 end
 
@@ -404,9 +414,9 @@ local function run_until_empty(self)
         self:turn()
         local due_ms = self:due_ms()
         if self.alive > 0 and self:is_ready() then
-            step_all(self) -- even when somebody is always ready, the network has its turn
+            step_all(self.drives) -- even when somebody is always ready, the network has its turn
         elseif self.alive > 0 and (due_ms or self.drives[1]) then
-            step_drives(self, due_ms and math.max(0, due_ms - self.now_ms()) or -1)
+            step_drives(self.drives, due_ms and math.max(0, due_ms - self.now_ms()) or -1)
         elseif self.alive > 0 then
             error("loop.run: every coroutine waits for something that cannot happen", 0)
         end

@@ -17,10 +17,13 @@ fi
 NODE_PATH=$(cd "$peers" && pwd)/node_modules
 export NODE_PATH
 export LUA_PATH_5_4="$build/lua5.4/?.lua;$build/lua5.4/?/init.lua;;" LUA_CPATH_5_4="$build/lua5.4/?.so;;"
+export LUA_PATH="$build/luajit/?.lua;$build/luajit/?/init.lua;;" LUA_CPATH="$build/luajit/?.so;;"
 spans=$peers/spans.json
-rm -f "$spans"
-lua5.4 "$here/mixed.lua" "$spans"
-node "$here/decode.js" --quiet < "$spans"
+for lua in luajit lua5.4; do
+    rm -f "$spans"
+    "$lua" "$here/mixed.lua" "$spans"
+    echo "$lua: $(node "$here/decode.js" --quiet < "$spans")"
+done
 
 refused=0
 breaks=(

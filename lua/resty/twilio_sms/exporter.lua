@@ -14,6 +14,7 @@ local CONNECT_TIMEOUT_MS, TOTAL_TIMEOUT_MS = 5000, 10000
 local ANSWER_MOST_BYTES, CHUNK_BYTES = 65536, 4096
 local START_MS = 1000 -- a timer of nginx that has not begun until then counts as dropped
 local LOOK_MS = 20
+local EXIT_LOOK_MS = 100 -- how soon who waits for a collector sees that the worker ends
 
 local function invalid(text, ...)
     return nil, core.error("InvalidOption", "trace." .. text:format(...))
@@ -33,6 +34,26 @@ function M.new(url, headers, ca_file)
         busy = false, -- never, for its owner: see arm
         running = false, due_ms = nil,
     }, class)
+end
+
+-- ---- Waiting -------------------------------------------------------------------------------------
+
+-- How long there is left: not as long as was planned when the worker has begun to end meanwhile.
+local function left_ms(term)
+    local now_ms = core.now_ms()
+    if not term.is_exit and ngx.worker.exiting() then
+        term.is_exit, term.until_ms = true, math.min(term.until_ms, now_ms + term.exit_ms)
+    end
+    return term.until_ms - now_ms
+end
+
+local function sleep(term, ms)
+    local until_ms = core.now_ms() + ms
+    local rest_ms = ms
+    while rest_ms > 0 and left_ms(term) > 0 do
+        ngx.sleep(math.min(rest_ms, EXIT_LOOK_MS) / 1000)
+        rest_ms = until_ms - core.now_ms()
+    end
 end
 
 -- ---- One request ---------------------------------------------------------------------------------
@@ -58,24 +79,27 @@ local function request_text(self, headers, body)
 end
 
 -- Reads to the end of the connection, or as much as is wanted of a longer answer.
-local function read(sock, due_ms)
+local function read(sock, term, due_ms)
     local parts, bytes = {}, 0
     while bytes < ANSWER_MOST_BYTES do
-        sock:settimeout(math.max(1, due_ms - core.now_ms()))
+        local rest_ms = math.min(due_ms - core.now_ms(), left_ms(term))
+        sock:settimeout(math.max(1, math.min(rest_ms, EXIT_LOOK_MS)))
         local chunk, err = sock:receiveany(CHUNK_BYTES)
-        if not chunk and err ~= "closed" then
-            return nil, err
-        elseif not chunk then
+        if chunk then
+            parts[#parts + 1], bytes = chunk, bytes + #chunk
+        elseif err == "closed" then
             break
+        elseif err ~= "timeout" or rest_ms <= 0 then
+            return nil, err
         end
-        parts[#parts + 1], bytes = chunk, bytes + #chunk
     end
     return table.concat(parts)
 end
 
 -- Performs a request on a socket of its own. Answers the whole text, or nil and why there is none.
-local function perform(self, text, limit_ms)
+local function perform(self, text, term)
     local sock = ngx.socket.tcp()
+    local limit_ms = math.max(1, math.min(TOTAL_TIMEOUT_MS, left_ms(term)))
     local due_ms = core.now_ms() + limit_ms
     local connect_ms = math.min(CONNECT_TIMEOUT_MS, limit_ms)
     sock:settimeouts(connect_ms, limit_ms, limit_ms)
@@ -85,7 +109,7 @@ local function perform(self, text, limit_ms)
     end
     local reply
     if called and ok then
-        reply, err = read(sock, due_ms)
+        reply, err = read(sock, term, due_ms)
     end
     pcall(sock.close, sock)
     return reply, called and err or ok
@@ -97,15 +121,18 @@ local function judge(reply, err, attempts)
         return answer.judge_fault(reply and "its answer is not HTTP" or tostring(err), attempts)
     end
     local head, body = reply:match "^(.-\r\n)\r\n(.*)$"
-    local retry_after = (head or ""):match "\r\n[Rr]etry%-[Aa]fter:[ \t]*(%d+)"
+    local headers = {}
+    for name, value in (head or ""):gmatch "\n([^:\r\n]+):[ \t]*([^\r\n]*)" do
+        headers[name:lower()] = value
+    end
     -- A chunked body has its sizes around it.
-    return answer.judge(tonumber(status), retry_after, (body or ""):match "%b{}" or "", attempts)
+    return answer.judge(tonumber(status), headers, (body or ""):match "%b{}" or "", attempts)
 end
 
 -- ---- Batches -------------------------------------------------------------------------------------
 
--- Sends one batch, however often that takes until a moment.
-local function send_batch(self, queue, body, count, until_ms)
+-- Sends one batch, however often that takes in its time.
+local function send_batch(self, queue, body, count, term)
     local headers, err = self.headers()
     if not headers then
         queue:gave_up(count, err.message)
@@ -113,39 +140,39 @@ local function send_batch(self, queue, body, count, until_ms)
     end
     local text = request_text(self, headers, body)
     for attempt = 1, answer.ATTEMPTS_MOST do
-        local limit_ms = math.max(1, math.min(TOTAL_TIMEOUT_MS, until_ms - core.now_ms()))
-        local reply, problem = perform(self, text, limit_ms)
+        local reply, problem = perform(self, text, term)
         local verdict, value, why = judge(reply, problem, attempt)
         if verdict == "ok" then
             queue:exported(count, value)
             return
-        elseif verdict == "drop" or core.now_ms() + value > until_ms then
+        elseif verdict == "drop" or value > left_ms(term) then
             queue:gave_up(count, why or value)
             return
         end
         queue:retried(why)
-        ngx.sleep(value / 1000)
+        sleep(term, value)
     end
 end
 
-local function send_all(self, queue, until_ms)
+local function send_all(self, queue, term)
     local body, count = queue:take()
     while body do
-        send_batch(self, queue, body, count, until_ms)
+        send_batch(self, queue, body, count, term)
         body, count = nil, nil
-        if core.now_ms() < until_ms then
+        if left_ms(term) > 0 then
             body, count = queue:take()
         end
     end
 end
 
 -- Exports what there is, unless somebody is at it.
-local function run(self, queue, until_ms)
+local function run(self, queue, limit_ms)
     if self.running then
         return
     end
     self.running, self.due_ms = true, nil
-    local ok, err = pcall(send_all, self, queue, until_ms)
+    local term = { until_ms = core.now_ms() + limit_ms, exit_ms = queue.timeout_ms, is_exit = false }
+    local ok, err = pcall(send_all, self, queue, term)
     self.running = false
     if not ok then
         ngx.log(ngx.ERR, "twilio_sms: ", tostring(err))
@@ -160,16 +187,14 @@ local LONG_MS = 600000 -- of retries and batches, until a run makes way for anot
 -- a batch.
 function Exporter:arm(queue, pending)
     local now_ms = core.now_ms()
-    local delay_ms = pending >= queue.batch and 0 or queue.interval_ms
+    local exiting = ngx.worker.exiting() -- then nginx takes no timers for later
+    local delay_ms = (exiting or pending >= queue.batch) and 0 or queue.interval_ms
     local due_ms = self.due_ms
     local is_set = due_ms and due_ms <= now_ms + delay_ms and now_ms < due_ms + START_MS
     if self.running or is_set then
         return
     end
-    local ok = ngx.timer.at(delay_ms / 1000, function(premature)
-        -- Where the worker ends there is little time to try again.
-        run(self, queue, core.now_ms() + (premature and queue.timeout_ms or LONG_MS))
-    end)
+    local ok = ngx.timer.at(delay_ms / 1000, function() run(self, queue, LONG_MS) end)
     self.due_ms = ok and now_ms + delay_ms or nil
 end
 
@@ -181,7 +206,7 @@ function Exporter:flush(queue, timeout_ms)
         return not self.running and queue.core:pending() == 0
     end
     local until_ms = core.now_ms() + timeout_ms
-    run(self, queue, until_ms)
+    run(self, queue, timeout_ms)
     while self.running and core.now_ms() < until_ms do
         ngx.sleep(LOOK_MS / 1000)
     end

@@ -4,6 +4,7 @@ local core = require "twilio_sms.core"
 local definition = require "twilio_sms.cli.definition"
 local failure = require "twilio_sms.cli.failure"
 local sms = require "twilio_sms"
+local watching = require "twilio_sms.cli.watching"
 
 local M = {}
 
@@ -181,9 +182,13 @@ end
 
 local function client_of(settings, given, more)
     local opts = options_of(settings)
+    local ok, problem = watching.check(opts)
+    if not ok then
+        return nil, problem
+    end
     opts.timeout_ms = given.timeout and math.floor(given.timeout * 1000) or opts.timeout_ms
     for name, value in pairs(more or {}) do
-        opts[name] = value
+        opts[name] = value or nil
     end
     local client, err = sms.new(opts)
     return client, client and settings or err
@@ -212,7 +217,7 @@ end
 
 --- Makes a client that sends: it asks the opt-out list first.
 -- @tparam table given what was given to the command
--- @tparam[opt] table more options of sms.new, which win
+-- @tparam[opt] table more options of sms.new, which win; false takes one away
 -- @treturn table|nil the client, or nil and a failure or an error
 -- @treturn table the settings
 function M.sender(given, more)
@@ -234,10 +239,20 @@ end
 
 --- Where the API is, for settings of which a client can be made.
 function M.origin(settings)
-    local machine = core.machine(options_of(settings))
+    local opts = options_of(settings)
+    opts.log, opts.trace = nil, nil -- the core has them as objects
+    local machine = core.machine(opts)
     local origin = machine:origin()
     machine:close()
     return origin
+end
+
+--- What the settings say of logs and traces, for a receiver.
+-- @treturn table|nil log and trace; or nil and a failure or an error
+function M.watching(settings)
+    local opts = options_of(settings)
+    local ok, err = watching.check(opts)
+    return ok and { log = opts.log, trace = opts.trace }, err
 end
 
 --- The auth token, for what Twilio has signed.

@@ -1,10 +1,11 @@
 --- Reads the configuration file: lines `name = value`, with comments behind "#" at the start of a line.
 local core = require "twilio_sms.core"
 local failure = require "twilio_sms.cli.failure"
+local watching = require "twilio_sms.cli.watching"
 
 local M = {}
 
-local SECRETS = { auth_token = true, api_secret = true, ["callback_ref.key"] = true }
+local SECRETS = { auth_token = true, api_secret = true, ["callback_ref.key"] = true, ["log.key"] = true }
 
 -- What sms.new takes from programs only: objects, and where else a secret is.
 local NOT_TEXT = { driver = true, track = true, optout = true }
@@ -40,8 +41,28 @@ end
 
 local PATHS = { ca_file = true, store = true }
 
-local function take(settings, path, line, text)
+-- Names and values; those of headers and of resources are others' and have more characters.
+local function split(text)
     local name, value = text:match "^%s*([%l%d_.]+)%s*=%s*(.-)%s*$"
+    if name then
+        return name, value
+    end
+    name, value = text:match "^%s*(trace%.%l+%.[%w_.%-]+)%s*=%s*(.-)%s*$"
+    return name, value
+end
+
+local function take_watching(settings, path, line, name, value)
+    local ok, why = watching.take(settings, name, value, function(given)
+        return resolve(path, given)
+    end)
+    if not ok then
+        return bad(path, "line %d: %s", line, why)
+    end
+    return true
+end
+
+local function take(settings, path, line, text)
+    local name, value = split(text)
     if not name then
         return bad(path, "line %d is not like `name = value`", line) -- it may hold a secret
     elseif value == "" then
@@ -57,6 +78,9 @@ local function take(settings, path, line, text)
         return bad(path, "line %d: %s stands there twice", line, name)
     elseif NOT_TEXT[name] or SECRETS[name:match "^(.*)%.[^.]*$"] then
         return bad(path, "line %d: unknown option '%s'", line, name)
+    end
+    if watching.knows(name) and type(value) == "string" then
+        return take_watching(settings, path, line, name, value)
     end
     settings[name] = value
     return true
@@ -81,6 +105,10 @@ local function check_private(path, settings, is_private)
             return bad(path, "others may read it, and it holds %s: chmod 600 '%s'", name, path)
         end
     end
+    if watching.has_secret(settings) and not is_private then
+        return bad(path, "others may read it, and it holds trace.headers: chmod 600 '%s', or write "
+            .. "trace.headers.NAME_file", path)
+    end
     return settings
 end
 
@@ -88,7 +116,7 @@ end
 -- @tparam string path
 -- @tparam boolean is_optional whether it need not be there
 -- @treturn table|nil settings by name, as `sms.new` names them with dots, and store; a secret may be
---   { file = path }. Or nil and a failure
+--   { file = path }, and what is of logs and traces has its type. Or nil and a failure
 function M.read(path, is_optional)
     local text, is_private, changed_by = core.read_file(path)
     if not text and is_optional and is_private == "No such file or directory" then

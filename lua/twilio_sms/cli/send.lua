@@ -49,7 +49,7 @@ end
 -- Everything is checked as if it were sent, and nothing leaves.
 local function rehearse(given, fields, out)
     local driver = require("twilio_sms.cli.rehearsal").driver()
-    local client, err = account.sender(given, { driver = driver })
+    local client, err = account.sender(given, { driver = driver, log = false, trace = false })
     local answer
     if client then
         answer, err = client:send(fields)

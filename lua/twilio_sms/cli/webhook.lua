@@ -72,7 +72,7 @@ local function tell(err, event, explanation)
     io.stderr:write("twilio-sms webhook: ", terminal.escape(text), "\n")
 end
 
-local function options_of(given, token, settings, store)
+local function options_of(given, token, settings, store, watch)
     local state = { count = 0 }
     local handler = printer(given, state)
     local ready = say_ready(given, given.ca_file)
@@ -83,6 +83,7 @@ local function options_of(given, token, settings, store)
         urls = given.url and given.url[1] and given.url or nil,
         account_sid = settings.account_sid, auth_token = token, store = store, optout = store ~= nil,
         on_message = handler, on_status = handler, on_unknown = handler, on_error = tell,
+        log = watch.log, trace = watch.trace,
         on_ready = function(listener) ready(listener, state) end,
     }, state
 end
@@ -113,7 +114,11 @@ function M.run(given)
         return nil, failure.new(failure.CONFIGURATION,
             "whose webhooks? Set TWILIO_ACCOUNT_SID, or give --account-sid")
     end
-    local store
+    local watch, store
+    watch, err = account.watching(settings)
+    if not watch then
+        return nil, err
+    end
     settings.store = given.store or settings.store
     store, err = account.store(settings, true)
     if err then
@@ -121,7 +126,7 @@ function M.run(given)
     end
     local own_file = not given.no_tls and not given.certificate_file and not given.ca_file
     given.ca_file = own_file and os.tmpname() or given.ca_file
-    local opts, state = options_of(given, token, settings, store)
+    local opts, state = options_of(given, token, settings, store, watch)
     ok, err = sms.webhook.serve(opts)
     if own_file then
         os.remove(given.ca_file)

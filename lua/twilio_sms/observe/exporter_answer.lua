@@ -16,11 +16,11 @@ local function pause_ms(attempts)
     return math.floor(FIRST_MS * 2 ^ (attempts - 1) * (0.5 + math.random()))
 end
 
-local function retry(attempts, why, wished_s)
+local function retry(attempts, why, wished_ms)
     if attempts >= M.ATTEMPTS_MOST then
         return "drop", why
     end
-    return "retry", math.min(wished_s and wished_s * 1000 or pause_ms(attempts), WAIT_MOST_MS), why
+    return "retry", math.min(wished_ms or pause_ms(attempts), WAIT_MOST_MS), why
 end
 
 -- How many spans the collector took none of, although it took the request.
@@ -33,12 +33,12 @@ end
 
 --- After a whole answer.
 -- @tparam number status
--- @tparam string|nil retry_after the header
+-- @tparam table headers by their lower-case names: retry-after, date
 -- @tparam string body
 -- @tparam number attempts how many requests there were
 -- @treturn string "ok" and how many were rejected; "retry", in how many milliseconds, and why; or "drop"
 -- and why
-function M.judge(status, retry_after, body, attempts)
+function M.judge(status, headers, body, attempts)
     if status >= 200 and status < 300 then
         return "ok", rejected(body)
     end
@@ -46,7 +46,7 @@ function M.judge(status, retry_after, body, attempts)
     if not RETRYABLE[status] then
         return "drop", why
     end
-    return retry(attempts, why, tonumber((retry_after or ""):match "^%d%d?%d?%d?$"))
+    return retry(attempts, why, core.retry_after_ms(headers["retry-after"] or "", headers.date or ""))
 end
 
 --- The same when there was none: nobody knows whether the spans have arrived, but a collector tells twins by

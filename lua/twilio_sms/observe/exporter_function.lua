@@ -11,6 +11,12 @@ function M.new(f)
     return setmetatable({ f = f, busy = false }, class)
 end
 
+-- Whoever sends must not fail for an error that cannot be told.
+local function text_of(problem)
+    local ok, text = pcall(tostring, problem)
+    return ok and text or "an error without a text"
+end
+
 --- Calls it; `queue` is told what became of the batch.
 function Exporter:start(body, count, queue)
     self.busy = true -- the function may use the client that is traced
@@ -19,7 +25,7 @@ function Exporter:start(body, count, queue)
     if ok and taken ~= false then
         queue:exported(count, 0)
     else
-        queue:gave_up(count, "the function failed: " .. tostring(ok and why or taken))
+        queue:gave_up(count, "the function failed: " .. text_of(ok and why or taken))
     end
 end
 

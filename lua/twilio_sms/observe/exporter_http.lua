@@ -10,7 +10,9 @@ local M = {}
 local Exporter = {}
 local class = { __index = Exporter, __name = "twilio_sms.observe.exporter_http" }
 
-local CONNECT_TIMEOUT_MS, TOTAL_TIMEOUT_MS = 5000, 10000
+local TIMEOUT_MS = 10000 -- of one request
+local AWAY_MS = 1000 -- what is longer between two looks is no fault of the collector
+local NEVER_MS = 86400000 -- libcurl's timeouts would count the time in which nobody looks
 local ANSWER_MOST_BYTES = 65536
 local LOOK_MS = 5 -- how often who waits inside of a loop looks
 
@@ -25,9 +27,9 @@ function M.new(url, headers, ca_file)
         return nil, err
     end
     return setmetatable({
-        url = url, headers = headers, poster = poster,
+        url = url, headers = headers, poster = poster, ca_file = ca_file,
         busy = false, -- whether a batch is under way, or waits to be sent again
-        closed = false, batch = nil, loop = nil, again_ms = nil,
+        closed = false, batch = nil, loop = nil, again_ms = nil, late_ms = nil, looked_ms = nil,
     }, class)
 end
 
@@ -65,12 +67,16 @@ local function post(self)
     batch.attempts, self.again_ms = batch.attempts + 1, nil
     local headers, err = self.headers()
     local id
-    if headers then
+    if headers and not self.poster then
+        self.poster, err = core.poster { ca_file = self.ca_file }
+    end
+    if headers and self.poster then
         id, err = self.poster:submit {
             url = self.url, headers = headers, body = batch.body, max_body = ANSWER_MOST_BYTES,
-            connect_timeout_ms = CONNECT_TIMEOUT_MS, read_timeout_ms = TOTAL_TIMEOUT_MS,
-            total_timeout_ms = TOTAL_TIMEOUT_MS,
+            connect_timeout_ms = NEVER_MS, read_timeout_ms = NEVER_MS, total_timeout_ms = NEVER_MS,
         }
+        self.looked_ms = core.now_ms()
+        self.late_ms = self.looked_ms + TIMEOUT_MS
     end
     if not id then
         settle(self, "drop", err.message)
@@ -81,10 +87,19 @@ local function take_result(self)
     local id, result, fault = self.poster:result()
     local attempts = id and self.batch.attempts
     if result then
-        settle(self, answer.judge(result.status, result.headers["retry-after"], result.body, attempts))
+        settle(self, answer.judge(result.status, result.headers, result.body, attempts))
     elseif fault then
         settle(self, answer.judge_fault(fault.message, attempts))
     end
+end
+
+-- Ends a request whose time is over: with its connection, since an answer may still come on that.
+local function give_up_request(self)
+    local attempts = self.batch.attempts
+    rest(self)
+    self.poster:close()
+    self.poster = nil -- the next request makes one
+    settle(self, answer.judge_fault("no answer in time", attempts))
 end
 
 --- Begins with a batch; `queue` is told what becomes of it.
@@ -126,16 +141,26 @@ function Exporter:close()
     local count = self.batch and self.batch.count or 0
     finish(self)
     self.closed = true
-    self.poster:close()
+    if self.poster then
+        self.poster:close()
+    end
     return count
 end
 
 -- ---- As a drive of a loop (see twilio_sms.loop) --------------------------------------------------
 
 function Exporter:step(timeout_ms)
-    if self.busy and not self.again_ms then
-        self.poster:step(timeout_ms)
-        take_result(self)
+    if not self.busy or self.again_ms then
+        return
+    end
+    local now_ms = core.now_ms()
+    self.late_ms = self.late_ms + math.max(0, now_ms - self.looked_ms - AWAY_MS)
+    local left_ms = math.max(0, self.late_ms - now_ms)
+    self.poster:step(timeout_ms >= 0 and math.min(timeout_ms, left_ms) or left_ms)
+    self.looked_ms = core.now_ms()
+    take_result(self)
+    if self.busy and not self.again_ms and self.looked_ms >= self.late_ms then
+        give_up_request(self)
     end
 end
 
@@ -144,7 +169,9 @@ function Exporter:pollfd()
 end
 
 function Exporter:timeout_ms()
-    return self.again_ms and math.max(0, self.again_ms - core.now_ms()) or self.poster:timeout_ms()
+    local own_ms = math.max(0, (self.again_ms or self.late_ms) - core.now_ms())
+    local wish_ms = not self.again_ms and self.poster:timeout_ms() or -1
+    return wish_ms >= 0 and math.min(wish_ms, own_ms) or own_ms
 end
 
 function Exporter:now_ms()

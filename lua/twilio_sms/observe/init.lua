@@ -84,6 +84,11 @@ function Watch:work()
     end
 end
 
+--- What has a request under way that whoever waits should let go on, too; or nil.
+function Watch:under_way()
+    return self.trace and self.trace:under_way()
+end
+
 --- Adds a line of ours to the log, if there is one: fields as names and values in turn, all of them strings.
 -- @tparam[opt] number wall_ms
 function Watch:add(level, event, fields, wall_ms)

@@ -16,6 +16,7 @@ local OPTIONS = {
 }
 local DESCRIPTORS = { stdout = 1, stderr = 2 }
 local NUMBER_MOST = 2147483647
+local LOST_MS = 60000 -- a function that takes longer for a line will not come back
 
 function class:__tostring()
     return self.closed and "twilio_sms.observe.log (closed)" or "twilio_sms.observe.log (open)"
@@ -95,7 +96,7 @@ function M.new(opts, level)
     end
     return setmetatable({
         core = inner, sink = sink, fd = fd, runner = nil,
-        flushing = false, closed = false, failures = 0, problem = nil,
+        flushing = false, given_ms = 0, closed = false, failures = 0, problem = nil,
     }, class)
 end
 
@@ -159,6 +160,7 @@ local function give_all(self)
         if not line then
             return
         end
+        self.given_ms = core.now_ms()
         give(self, line, level)
         if self.closed then
             return
@@ -166,13 +168,18 @@ local function give_all(self)
     end
 end
 
+-- Whether a flush is under way. In nginx one may never end: its request may, while the function waits.
+local function is_flushing(self)
+    return self.flushing and core.now_ms() - self.given_ms < LOST_MS
+end
+
 --- Writes the lines that wait, as far as their target takes them without waiting. Clients and receivers call
 -- it with all that they do; it is cheap when there are none.
 function Log:flush()
-    if self.flushing or self.closed then
+    if self.closed or is_flushing(self) then
         return
     end
-    self.flushing = true
+    self.flushing, self.given_ms = true, core.now_ms()
     if self.sink then
         give_all(self)
     else

@@ -17,6 +17,13 @@ local OPTIONS = {
     batch = "number", interval_ms = "number", timeout_ms = "number", buffer_size = "number",
 }
 
+-- What an exporter says itself.
+local OWN_HEADERS = {
+    ["connection"] = true, ["content-length"] = true, ["content-type"] = true, ["host"] = true,
+    ["transfer-encoding"] = true,
+}
+local HEADERS_MOST = 32
+
 local BATCH, INTERVAL_MS, TIMEOUT_MS = 512, 5000, 2000
 local NUMBER_MOST = 2147483647
 
@@ -43,9 +50,15 @@ local function is_source(value)
 end
 
 local function check_headers(headers, level)
+    local count = 0
     for name, value in pairs(headers or {}) do
+        count = count + 1
         if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
             error("the names in option 'headers' must be those of HTTP headers", level + 1)
+        elseif OWN_HEADERS[name:lower()] then
+            error(("option 'headers': %s is not yours to set"):format(name), level + 1)
+        elseif count > HEADERS_MOST then
+            error(("option 'headers' has more than %d names"):format(HEADERS_MOST), level + 1)
         elseif type(value) ~= "string" and not is_source(value) then
             local why = "header '%s' must be a string, { env = \"NAME\" } or { file = \"path\" }"
             error(why:format(name), level + 1)
@@ -201,13 +214,22 @@ end
 
 -- ---- Exporting -----------------------------------------------------------------------------------
 
+-- Gives up what waits.
+local function drop_all(self)
+    local body, count = self.core:take(NUMBER_MOST)
+    if body then
+        self.core:dropped(count)
+    end
+end
+
 -- Whether it is time for a batch. The first look at spans begins their interval.
 local function is_due(self, pending)
     if self.hurry or pending >= self.batch then
         return true
     end
     local now_ms = loop.now_ms()
-    self.due_ms = self.due_ms or now_ms + self.interval_ms
+    -- Those that share it may live in loops with other clocks.
+    self.due_ms = math.min(self.due_ms or math.huge, now_ms + self.interval_ms)
     return now_ms >= self.due_ms
 end
 
@@ -217,7 +239,10 @@ function Trace:work()
     if exporter.busy then
         exporter:work()
     end
-    if exporter.busy or self.closed then
+    if self.closed then
+        drop_all(self)
+        return
+    elseif exporter.busy then
         return
     end
     local pending = self.core:pending()
@@ -232,6 +257,12 @@ function Trace:work()
             exporter:start(body, count, self)
         end
     end
+end
+
+--- What has a request under way that a program which waits for something else should let go on, too; or nil.
+function Trace:under_way()
+    local exporter = self.exporter
+    return exporter.busy and exporter.pollfd and not exporter.again_ms and exporter or nil
 end
 
 --- Exports all that there is, and waits for it.
@@ -267,9 +298,8 @@ function Trace:close()
     end
     local done = self:flush()
     self.closed = true
-    local lost = self.exporter:close()
-    local body, count = self.core:take(NUMBER_MOST)
-    self.core:dropped(lost + (body and count or 0))
+    self.core:dropped(self.exporter:close())
+    drop_all(self)
     return done
 end
 

@@ -142,6 +142,13 @@ local function start(self, given, name)
     return made
 end
 
+local function refuse_network(trace, level)
+    if type(trace) == "table" and (trace.over_network or type(trace.to) == "string") then
+        local why = "a world has no network: option 'trace' takes a function or { file = path } in its `to`"
+        error(why, level + 1)
+    end
+end
+
 --- Makes a client that lives in this world.
 -- @tparam[opt] table opts any of `sms.new` but credentials, base_url and driver; and name, which events call
 -- it by (default: client1, client2, ...)
@@ -157,10 +164,7 @@ function World:client(opts)
             error(("a client of a world has no option '%s': the world is its own"):format(name), 2)
         end
     end
-    local trace = given.trace
-    if type(trace) == "table" and (trace.over_network or type(trace.to) == "string") then
-        error("a world has no network: option 'trace' takes a function or { file = path } in its `to`", 2)
-    end
+    refuse_network(given.trace, 2)
     local name = given.name or free_name(self, "client", self.made)
     if type(name) ~= "string" or self.engine:find(name) then
         error("option 'name' must be a string that no other client has", 2)
@@ -383,6 +387,7 @@ end
 function World:receiver(opts)
     check_open(self, "world:receiver{...}")
     local settings = with_clock(self, opts)
+    refuse_network(settings.trace, 2)
     settings.auth_token = settings.auth_token or self.settings.auth_token
     settings.shared = self.shared:real(settings.shared)
     return require("twilio_sms.webhook").new(settings)
