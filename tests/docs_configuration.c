@@ -13,7 +13,7 @@ static const char head[] =
     "change. In Lua they are one table, in which a dot is a table within the table:\n"
     "\n"
     "```lua\n"
-    "local client = assert(sms.new {\n"
+    "local client = sms.assert(sms.new {\n"
     "    account_sid = \"AC00000000000000000000000000000000\",\n"
     "    auth_token = { env = \"TWILIO_AUTH_TOKEN\" },\n"
     "    from = \"+15005550006\",\n"
@@ -42,6 +42,27 @@ static const char head[] =
     "is absent until it is set. `account_sid` must be set, and `auth_token`, or `api_key`\n"
     "with `api_secret`, or all three: then requests use the API key, and webhooks, which no\n"
     "API key can verify, use the token.\n";
+
+static const char objects[] =
+    "\n"
+    "## Objects\n"
+    "\n"
+    "In Lua `sms.new` and `sms.from_env` take these besides. They are objects and tables of\n"
+    "the program, so neither C nor the environment has them; of a configuration file the\n"
+    "[command line](command-line.md#logs-and-traces) takes the options of `log` and `trace`.\n"
+    "\n"
+    "| Option | What it is |\n"
+    "|---|---|\n"
+    "| `log` | the options of a [log](logs.md), or one that was made before |\n"
+    "| `trace` | the options of a [trace](traces.md), or one that was made before |\n"
+    "| `optout` | the [opt-out list](opt-out.md) that is asked before each message; `false` for "
+    "none. Default: one in memory |\n"
+    "| `track` | a [tracker](tracking.md), which is told of what is sent |\n"
+    "| `driver` | what [carries the requests](loops.md#drivers). Default: libcurl |\n"
+    "| `errors` | [what a code means](#what-an-error-code-means) |\n"
+    "\n"
+    "[Metrics](metrics.md) need no option: `client:metrics()` answers them. `shared` makes them\n"
+    "those of all processes.\n";
 
 static const char secrets[] =
     "\n"
@@ -156,6 +177,7 @@ int main(void)
         }
         print_prop(&props[i]);
     }
+    fputs(objects, stdout);
     fputs(secrets, stdout);
     const tsms__env_var *vars = tsms__env_vars(&count);
     for (size_t i = 0; i < count; i++) {

@@ -1,12 +1,10 @@
 /* The poster against the project's own server, in one thread: time passes only when a test says so.
  */
-#define _GNU_SOURCE /* mkstemp, RTLD_NEXT */
+#define _GNU_SOURCE /* mkstemp */
 #include "server_support.h"
 
 #include "drive/curl_post.h"
 
-#include <dlfcn.h>
-#include <netdb.h>
 #include <unistd.h>
 
 enum { TURNS_MOST = 3000 };
@@ -522,56 +520,6 @@ static void test_survives_a_lack_of_memory(void **state)
     }
 }
 
-/* Where the resolver waits for an answer, and tells that it does. */
-static int no_answer[2];
-static int asked[2];
-
-typedef int resolve(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-
-/* Stands before that of the system, also for libcurl, whose threads call it. */
-__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
-                                                       const struct addrinfo *hints,
-                                                       struct addrinfo **out)
-{
-    char byte = 'x';
-    if (node != NULL && strcmp(node, "nobody-answers.test") == 0) {
-        if (write(asked[1], &byte, 1) == 1) {
-            (void)!read(no_answer[0], &byte, 1);
-        }
-        return EAI_AGAIN;
-    }
-    resolve *real = NULL;
-    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
-    return real(node, service, hints, out);
-}
-
-/* Nobody may have to wait for a name that does not get resolved: neither for the time-out nor for
- * the end. With the defect this test never ends by itself. The resolvers wait until the program
- * ends. */
-static void test_does_not_wait_for_names(void **state)
-{
-    char byte;
-    assert_int_equal(setenv("no_proxy", "*", 1), 0);
-    assert_int_equal(pipe(no_answer), 0);
-    assert_int_equal(pipe(asked), 0);
-    alarm(30);
-    struct pollfd is_asked = {.fd = asked[0], .events = POLLIN};
-    for (int i = 0; i < 2; i++) {
-        post("http://nobody-answers.test/", "x");
-        while (poll(&is_asked, 1, 1) == 0) {
-            tsms__poster_step(poster, 0);
-        }
-        assert_int_equal(read(asked[0], &byte, 1), 1);
-        if (i == 0) {
-            test_now.mono_ms += 1000000;
-            expect_fault(TSMS__POST_CONNECT, "no connection in time");
-        }
-    }
-    tsms__poster_free(poster);
-    poster = NULL;
-    alarm(0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,7 +547,6 @@ int main(void)
         TLS(test_names_a_bad_ca_file),
         PLAIN(test_waits_for_something_else_too),
         PLAIN(test_can_be_freed_at_any_time),
-        PLAIN(test_does_not_wait_for_names),
         cmocka_unit_test(test_survives_a_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

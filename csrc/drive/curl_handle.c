@@ -2,6 +2,7 @@
 #include "curl_handle.h"
 
 #include "../wire/authorization.h"
+#include "curl_names.h"
 #include "fault.h"
 
 #include <sys/socket.h>
@@ -111,6 +112,7 @@ static bool set_constants(tsms__curl_handle *s)
     SET(CURLOPT_ERRORBUFFER, s->detail);
     SET(CURLOPT_PRIVATE, s);
 #undef SET
+    tsms__curl_no_wait_for_names(e);
     return ok;
 }
 

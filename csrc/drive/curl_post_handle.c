@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "curl_names.h"
+
 enum {
     CONNECT_TIMEOUT_MS = 5000,
     READ_TIMEOUT_MS = 15000,
@@ -163,12 +165,7 @@ static bool set_options(tsms__post_handle *t, const char *ca_file, bool follow)
     SET(CURLOPT_ERRORBUFFER, t->fault_text);
     SET(CURLOPT_PRIVATE, t);
 #undef SET
-#if LIBCURL_VERSION_NUM >= 0x075700
-    /* Without it libcurl waits for the thread that resolves a name, and nobody answers it: a
-     * time-out and an end then take as long as the resolver likes, 5 to 10 s (measured). A libcurl
-     * that is older at run time does not know it. */
-    (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-#endif
+    tsms__curl_no_wait_for_names(e);
     return ok;
 }
 
