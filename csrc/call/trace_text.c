@@ -1,6 +1,8 @@
 /* Writes spans in OTLP's JSON encoding. */
 #include "trace_text.h"
 
+#include <string.h>
+
 #include "../base/json_text.h"
 
 static void add_hex(tsms_buf *out, const unsigned char *bytes, size_t count)
@@ -70,9 +72,52 @@ static void open_attribute(tsms_buf *out, const char *key)
     tsms__buf_add_z(out, key);
 }
 
+/* Whether it stands in JSON as it is. */
+static bool is_plain(tsms_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c == '"' || c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Most attributes are short and plain, and each send has twenty: room for all parts at once. */
+static void put_plain(tsms_buf *out, const char *key, tsms_str value)
+{
+    const tsms_str parts[] = {
+        out->len > 0 && out->ptr[out->len - 1] != '[' ? TSMS__STR(",{\"key\":\"")
+                                                      : TSMS__STR("{\"key\":\""),
+        tsms_str_from(key),
+        TSMS__STR("\",\"value\":{\"stringValue\":\""),
+        value,
+        TSMS__STR("\"}}"),
+    };
+    enum { PARTS = sizeof parts / sizeof *parts };
+    size_t len = 0;
+    for (size_t i = 0; i < PARTS; i++) {
+        len += parts[i].len;
+    }
+    if (!tsms__buf_reserve(out, len)) {
+        return;
+    }
+    char *at = out->ptr + out->len;
+    for (size_t i = 0; i < PARTS; i++) {
+        memcpy(at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+    }
+    out->len += len;
+}
+
 void tsms__span_str(tsms_buf *out, const char *key, tsms_str value)
 {
     if (value.len == 0) {
+        return;
+    }
+    if (is_plain(value)) {
+        put_plain(out, key, value);
         return;
     }
     open_attribute(out, key);
