@@ -313,8 +313,9 @@ coverage-run:
 	  tests/run.sh $(BUILD) c corpus integration lua || status=$$?; $(BUILD)/tests/torture > /dev/null || status=$$?; \
 	  $(MAKE) --no-print-directory coverage-report && exit $$status
 coverage-report:
-	@lua5.4 tests/coverage.lua $(BUILD)/lua_coverage $(BUILD)
-	@gcovr --root . --filter 'csrc/' --exclude-directories '.*obj/luajit' --sort-percentage --print-summary $(BUILD)
+	@status=0; lua5.4 tests/coverage.lua $(BUILD)/lua_coverage $(BUILD) 92 || status=$$?; \
+	  gcovr --root . --filter 'csrc/' --exclude-directories '.*obj/luajit' --sort-percentage --print-summary \
+	  --fail-under-line 93 $(BUILD) || status=$$?; exit $$status
 FUZZ_SECONDS ?= 20
 fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	@tests/deps.sh check

@@ -43,7 +43,7 @@ describe("logs and traces in the configuration file", function()
     end)
 
     it("are refused when they cannot be meant", function()
-        local target = "log.to must be stderr or a descriptor from 3; log.to.file names a file"
+        local target = "log.to must be stderr or a descriptor from 3: results go to stdout"
         for text, why in pairs {
             ["log = info"] = "line 1: log has options: log.level = ...",
             ["trace = x"] = "line 1: trace has options: trace.to = ...",

@@ -40,7 +40,7 @@ local function target_of(value)
     elseif descriptor and descriptor > 2 then
         return is_open(value) and descriptor or nil, "is a descriptor that is not open for writing"
     end
-    return nil, "must be stderr or a descriptor from 3; log.to.file names a file"
+    return nil, "must be stderr or a descriptor from 3: results go to stdout"
 end
 
 local READERS = {
