@@ -163,6 +163,38 @@ static void test_a_success_after_retries_pays_them_back(void **state)
     virtual_close(&d);
 }
 
+static void answer_with_id(virtual_driver *d, virtual_flight *flight)
+{
+    virtual_answer(flight, TSMS__STR("400"), d->now.wall_ms / 1000, 1);
+    flight->transfer.response.request_id = tsms_str_from(d->world);
+}
+
+static void test_request_ids_in_events(void **state)
+{
+    (void)state;
+    static char good[] = "RQ00112233445566778899aabbccddeeff";
+    static char said_back[] = "Basic QUMwMTIzNDU2Nzg5YWJjZGVm";
+    for (int i = 0; i < 2; i++) {
+        virtual_driver d;
+        virtual_open(&d, NULL, "");
+        d.serve = answer_with_id;
+        d.world = i == 0 ? good : said_back;
+        send_many(&d, 1, VIRTUAL_FROM);
+        virtual_run(&d, 1000);
+        tsms_event event;
+        int told = 0;
+        while (tsms_client_event(d.client, &event)) {
+            if (event.type == TSMS_EVENT_RESPONSE || event.type == TSMS_EVENT_DONE) {
+                assert_string_equal(event.request_id, i == 0 ? good : "");
+                told++;
+            }
+        }
+        assert_int_equal(told, 2);
+        assert_int_equal(virtual_collect(&d), 0);
+        virtual_close(&d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_a_ceiling_of_one_from_the_start),
         cmocka_unit_test(test_the_quota_ends_a_storm),
         cmocka_unit_test(test_a_success_after_retries_pays_them_back),
+        cmocka_unit_test(test_request_ids_in_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

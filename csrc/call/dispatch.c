@@ -52,7 +52,7 @@ static void report_done(tsms_client *client, tsms__call *call, tsms__now now)
         event.kind = err->kind;
         event.http_status = err->http_status;
         event.api_code = err->api_code;
-        tsms__error_text(event.request_id, sizeof event.request_id, tsms_str_from(err->request_id));
+        tsms__event_request_id(&event, tsms_str_from(err->request_id));
     } else {
         tsms__error_text(event.sid, sizeof event.sid, tsms_result_field(result, 0, "sid"));
     }

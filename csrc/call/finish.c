@@ -60,7 +60,7 @@ static void report_response(tsms_client *client, tsms__call *call,
     event.api_code = effects->error.api_code;
     event.kind = effects->error.kind;
     event.outcome = effects->outcome;
-    tsms__error_text(event.request_id, sizeof event.request_id, transfer->response.request_id);
+    tsms__event_request_id(&event, transfer->response.request_id);
     tsms__report(client, call, &event);
     if (client->log != NULL && tsms__log_wants(client->log, TSMS_LOG_TRACE)) {
         tsms__log_response(client->log, client->config, call, transfer, now);

@@ -1,6 +1,8 @@
 /* Events, counters and statistics of a client. */
 #include "report.h"
 
+#include <string.h>
+
 #include "log.h"
 #include "measure.h"
 #include "trace.h"
@@ -24,6 +26,14 @@ tsms_event tsms__event_of(tsms_event_type type, const tsms__call *call, tsms__no
         tsms_phone_mask(call->from, event.from, sizeof event.from);
     }
     return event;
+}
+
+void tsms__event_request_id(tsms_event *event, tsms_str request_id)
+{
+    if (tsms__sid_is(request_id, "RQ")) {
+        memcpy(event->request_id, request_id.ptr, request_id.len);
+        event->request_id[request_id.len] = '\0';
+    }
 }
 
 void tsms__report(tsms_client *client, tsms__call *call, const tsms_event *event)

@@ -171,10 +171,7 @@ static void end_request(tsms_trace *trace, const tsms_client *client, const tsms
     if (!looks && event->attempt > 1) {
         tsms__span_int(out, "http.request.resend_count", event->attempt - 1);
     }
-    tsms_str request_id = tsms_str_from(event->request_id);
-    if (tsms__sid_is(request_id, "RQ")) { /* a proxy could say anything, as what it was sent */
-        tsms__span_str(out, "twilio.request_id", request_id);
-    }
+    tsms__span_str(out, "twilio.request_id", tsms_str_from(event->request_id));
     if (event->api_code != 0) {
         tsms__span_int(out, "twilio.error_code", event->api_code);
     }
