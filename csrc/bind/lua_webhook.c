@@ -7,10 +7,7 @@
 #include "../call/replay.h"
 #include "../call/webhook.h"
 #include "lua_error.h"
-#include "lua_log.h"
-#include "lua_metrics.h"
 #include "lua_secret.h"
-#include "lua_trace.h"
 #include "lua_webhook_event.h"
 
 #define WEBHOOK_CLASS "twilio_sms.webhook"
@@ -35,9 +32,7 @@ static webhook_handle *check_handle(lua_State *L)
     return self;
 }
 
-/* To be called behind what may run other Lua code, a metamethod or a finalizer: that may close the
- * webhook. */
-static tsms_webhook *check_webhook(lua_State *L)
+tsms_webhook *tsms__lua_check_webhook(lua_State *L)
 {
     return check_handle(L)->webhook;
 }
@@ -244,7 +239,7 @@ static int webhook_add_token(lua_State *L)
         status = tsms_webhook_add_token(self->webhook, account, token, &err);
     }
     tsms__wipe(buf, sizeof buf);
-    (void)check_webhook(L); /* raises only now, when nothing secret is left */
+    (void)tsms__lua_check_webhook(L); /* raises only now, when nothing secret is left */
     if (status != TSMS_OK) {
         return tsms__lua_fail(L, status, &err);
     }
@@ -264,7 +259,7 @@ static int webhook_read(lua_State *L)
     tsms__lua_webhook_request given;
     tsms_error err;
     tsms_status status = tsms__lua_read_webhook(L, 2, &given, &err);
-    tsms_webhook *webhook = check_webhook(L);
+    tsms_webhook *webhook = tsms__lua_check_webhook(L);
     if (status == TSMS_OK) {
         status = tsms_webhook_read(webhook, &given.request, wall_ms, &own->event, &err);
     }
@@ -280,7 +275,7 @@ static int webhook_read(lua_State *L)
 /* webhook:forget([account_sid]) */
 static int webhook_forget(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
+    tsms_webhook *webhook = tsms__lua_check_webhook(L);
     tsms_str sid = {NULL, 0};
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TSTRING);
@@ -292,7 +287,7 @@ static int webhook_forget(lua_State *L)
 
 static int webhook_refused_account(lua_State *L)
 {
-    tsms_str sid = tsms_webhook_refused_account(check_webhook(L));
+    tsms_str sid = tsms_webhook_refused_account(tsms__lua_check_webhook(L));
     char copy[TSMS__SID_SIZE]; /* a finalizer may close the webhook before Lua has one */
     if (sid.ptr != NULL) {
         memcpy(copy, sid.ptr, sid.len);
@@ -314,7 +309,7 @@ static int webhook_explain(lua_State *L)
         return 1;
     }
     char text[8192];
-    tsms_webhook_explain(check_webhook(L), &given.request, text, sizeof text);
+    tsms_webhook_explain(tsms__lua_check_webhook(L), &given.request, text, sizeof text);
     lua_pushstring(L, text);
     return 1;
 }
@@ -330,7 +325,7 @@ static void copy_text(tsms_str *text, char *to)
 /* webhook:claim(key, wall_ms): "new", "running", or "done" and the answer that was given. */
 static int webhook_claim(lua_State *L)
 {
-    tsms_webhook *webhook = check_webhook(L);
+    tsms_webhook *webhook = tsms__lua_check_webhook(L);
     tsms_str key = check_str(L, 2);
     tsms_webhook_answer answer = {0};
     switch (tsms_webhook_claim(webhook, key, check_wall_ms(L, 3), &answer)) {
@@ -392,115 +387,13 @@ static int webhook_finish(lua_State *L)
     luaL_argcheck(L, http_status >= 100 && http_status <= 599 && floor(http_status) == http_status,
                   4, "its status must be that of an HTTP answer");
     answer.http_status = (int)http_status;
-    tsms_webhook_finish(check_webhook(L), key, wall_ms, &answer);
+    tsms_webhook_finish(tsms__lua_check_webhook(L), key, wall_ms, &answer);
     return 0;
 }
 
 static int webhook_release(lua_State *L)
 {
-    tsms_webhook_release(check_webhook(L), check_str(L, 2));
-    return 0;
-}
-
-static tsms_str field_text(lua_State *L, int arg, const char *name)
-{
-    tsms_str text = {NULL, 0};
-    lua_getfield(L, arg, name);
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        text.ptr = lua_tolstring(L, -1, &text.len);
-    }
-    return text;
-}
-
-static int64_t field_int(lua_State *L, int arg, const char *name)
-{
-    lua_getfield(L, arg, name);
-    lua_Number value = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
-    return value >= 0 && value <= (lua_Number)(INT64_C(1) << 53) ? (int64_t)value : 0;
-}
-
-static int64_t check_time(lua_State *L, int arg)
-{
-    return tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
-}
-
-/* webhook:count("ok" | "replay" | "redirected" | "failed", event, now_ms [, why]): an event of
- * webhook:read, and for the log the text of why handling it failed. */
-static int webhook_count(lua_State *L)
-{
-    static const char *const verdicts[] = {[TSMS_VERDICT_OK] = "ok",
-                                           [TSMS_VERDICT_REPLAY] = "replay",
-                                           [TSMS_VERDICT_REDIRECTED] = "redirected",
-                                           [TSMS_VERDICT_FAILED] = "failed",
-                                           NULL};
-    (void)check_handle(L);
-    tsms_webhook_verdict verdict = (tsms_webhook_verdict)luaL_checkoption(L, 2, NULL, verdicts);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    int64_t now_ms = check_time(L, 4);
-    tsms_str problem = {NULL, 0};
-    problem.ptr = luaL_optlstring(L, 5, NULL, &problem.len);
-    lua_settop(L, 5);
-    tsms_str type = field_text(L, 3, "type");
-    tsms_webhook_info info = {.to = field_text(L, 3, "to"),
-                              .from = field_text(L, 3, "from"),
-                              .body = field_text(L, 3, "body"),
-                              .message_sid = field_text(L, 3, "message_sid"),
-                              .messaging_service_sid = field_text(L, 3, "messaging_service_sid"),
-                              .status = field_text(L, 3, "status"),
-                              .status_id = tsms_message_status_from(field_text(L, 3, "status")),
-                              .error_code = (int)(field_int(L, 3, "error_code") % INT32_MAX),
-                              .num_media = (int)(field_int(L, 3, "num_media") % INT32_MAX),
-                              .num_segments = (int)(field_int(L, 3, "num_segments") % INT32_MAX),
-                              .callback_ref = field_text(L, 3, "callback_ref"),
-                              .traceparent = field_text(L, 3, "traceparent"),
-                              .received_ms = field_int(L, 3, "received_ms")};
-    info.type = tsms__str_eq_z(type, "inbound")  ? TSMS_WEBHOOK_INBOUND
-                : tsms__str_eq_z(type, "status") ? TSMS_WEBHOOK_STATUS
-                                                 : TSMS_WEBHOOK_UNKNOWN;
-    tsms_webhook *webhook = check_webhook(L);
-    webhook->problem = problem;
-    tsms__webhook_count(webhook, &info, verdict, now_ms);
-    webhook->problem = (tsms_str){NULL, 0};
-    return 0;
-}
-
-/* webhook:count_refused(err, now_ms): the error of webhook:read. */
-static int webhook_count_refused(lua_State *L)
-{
-    (void)check_handle(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    int64_t now_ms = check_time(L, 3);
-    lua_settop(L, 3);
-    tsms_error err = {.kind = tsms_kind_from_name(field_text(L, 2, "kind")),
-                      .http_status = (int)(field_int(L, 2, "http_status") % 1000)};
-    tsms__error_text(err.message, sizeof err.message, field_text(L, 2, "message"));
-    tsms_webhook_count_refused(check_webhook(L), &err, now_ms);
-    return 0;
-}
-
-/* webhook:metrics(["prometheus" | "openmetrics"]): the text, or nil and an error. */
-static int webhook_metrics(lua_State *L)
-{
-    (void)check_handle(L);
-    tsms_metrics_format format = tsms__lua_check_format(L, 2);
-    tsms__lua_scratch *scratch = tsms__lua_push_scratch(L);
-    tsms__webhook_metrics(check_webhook(L), format, &scratch->text);
-    return tsms__lua_push_metrics(L, scratch);
-}
-
-/* webhook:set_log(log): it writes there from now on; nil for nowhere. */
-static int webhook_set_log(lua_State *L)
-{
-    tsms_webhook *webhook = check_webhook(L);
-    tsms_webhook_set_log(webhook, tsms__lua_opt_log(L, 2));
-    return 0;
-}
-
-/* webhook:set_trace(trace): its spans go there from now on; nil for none. */
-static int webhook_set_trace(lua_State *L)
-{
-    tsms_webhook *webhook = check_webhook(L);
-    tsms_webhook_set_trace(webhook, tsms__lua_opt_trace(L, 2));
+    tsms_webhook_release(tsms__lua_check_webhook(L), check_str(L, 2));
     return 0;
 }
 
@@ -521,21 +414,18 @@ void tsms__lua_open_webhook(lua_State *L)
     static const luaL_Reg methods[] = {{"add_token", webhook_add_token},
                                        {"claim", webhook_claim},
                                        {"close", webhook_close},
-                                       {"count", webhook_count},
-                                       {"count_refused", webhook_count_refused},
                                        {"explain", webhook_explain},
                                        {"finish", webhook_finish},
-                                       {"metrics", webhook_metrics},
                                        {"read", webhook_read},
                                        {"release", webhook_release},
                                        {"forget", webhook_forget},
                                        {"refused_account", webhook_refused_account},
-                                       {"set_log", webhook_set_log},
-                                       {"set_trace", webhook_set_trace},
                                        {NULL, NULL}};
     static const luaL_Reg event_meta[] = {{"__gc", event_gc}, {NULL, NULL}};
     tsms__lua_class(L, WEBHOOK_CLASS, methods, meta);
-    lua_pop(L, 1);
+    lua_getfield(L, -1, "__index");
+    tsms__lua_add_webhook_count(L);
+    lua_pop(L, 2);
     luaL_newmetatable(L, EVENT_CLASS);
     tsms__lua_setfuncs(L, event_meta);
     lua_pop(L, 1);
