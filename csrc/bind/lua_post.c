@@ -3,6 +3,7 @@
 
 #include "../drive/curl_post.h"
 #include "lua_error.h"
+#include "lua_option.h"
 
 #include <string.h>
 
@@ -31,40 +32,14 @@ static tsms__poster *check_open(lua_State *L)
     return self->poster;
 }
 
-static void expect_type(lua_State *L, const char *name, int type)
-{
-    if (lua_type(L, -1) != type) {
-        luaL_error(L, "'%s' must be a %s, not a %s", name, lua_typename(L, type),
-                   luaL_typename(L, -1));
-    }
-}
-
-/* The string on top; it lives as long as the table that holds it. */
-static tsms_str read_str(lua_State *L, const char *name)
-{
-    expect_type(L, name, LUA_TSTRING);
-    tsms_str text;
-    text.ptr = lua_tolstring(L, -1, &text.len);
-    return text;
-}
-
 static int read_positive(lua_State *L, const char *name)
 {
-    expect_type(L, name, LUA_TNUMBER);
+    tsms__lua_expect_option(L, name, LUA_TNUMBER);
     lua_Number value = lua_tonumber(L, -1);
     if (!(value >= 1 && value <= INT32_MAX) || floor(value) != value) {
         luaL_error(L, "'%s' must be a whole number from 1", name);
     }
     return (int)value;
-}
-
-/* The name of the option at the key below the top; raises on one that is no string. */
-static const char *option_name(lua_State *L)
-{
-    if (lua_type(L, -2) != LUA_TSTRING) {
-        luaL_error(L, "unknown option '?'");
-    }
-    return lua_tostring(L, -2);
 }
 
 /* poster{ ca_file = }: a poster, or nil and an error. */
@@ -74,11 +49,11 @@ static int poster_new(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-        const char *name = option_name(L);
+        const char *name = tsms__lua_option_name(L);
         if (strcmp(name, "ca_file") != 0) {
             return luaL_error(L, "unknown option '%s'", name);
         }
-        ca_file = read_str(L, name);
+        ca_file = tsms__lua_option_str(L, name);
     }
     handle *self = lua_newuserdatauv(L, sizeof *self, 0);
     self->poster = NULL;
@@ -94,19 +69,19 @@ static int poster_new(lua_State *L)
 /* Reads the list of { name, value } on top, whose strings stay in it. */
 static size_t read_headers(lua_State *L, tsms_param *headers)
 {
-    expect_type(L, "headers", LUA_TTABLE);
+    tsms__lua_expect_option(L, "headers", LUA_TTABLE);
     size_t count = lua_rawlen(L, -1);
     if (count > HEADERS_MOST) {
         luaL_error(L, "more than %d headers", HEADERS_MOST);
     }
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, -1, (int)i + 1);
-        expect_type(L, "headers", LUA_TTABLE);
+        tsms__lua_expect_option(L, "headers", LUA_TTABLE);
         lua_rawgeti(L, -1, 1);
-        headers[i].name = read_str(L, "headers");
+        headers[i].name = tsms__lua_option_str(L, "headers");
         lua_pop(L, 1);
         lua_rawgeti(L, -1, 2);
-        headers[i].value = read_str(L, "headers");
+        headers[i].value = tsms__lua_option_str(L, "headers");
         lua_pop(L, 2);
     }
     return count;
@@ -114,7 +89,7 @@ static size_t read_headers(lua_State *L, tsms_param *headers)
 
 static bool is_get(lua_State *L)
 {
-    tsms_str method = read_str(L, "method");
+    tsms_str method = tsms__lua_option_str(L, "method");
     bool get = tsms__str_eq_z(method, "GET");
     if (!get && !tsms__str_eq_z(method, "POST")) {
         luaL_error(L, "'method' must be 'GET' or 'POST'");
@@ -129,13 +104,13 @@ static void read_option(lua_State *L, const char *name, tsms__post_request *requ
     if (strcmp(name, "method") == 0) {
         request->get = is_get(L);
     } else if (strcmp(name, "url") == 0) {
-        request->url = read_str(L, name);
+        request->url = tsms__lua_option_str(L, name);
     } else if (strcmp(name, "headers") == 0) {
         request->header_count = read_headers(L, headers);
     } else if (strcmp(name, "body") == 0) {
-        request->body = read_str(L, name);
+        request->body = tsms__lua_option_str(L, name);
     } else if (strcmp(name, "follow") == 0) {
-        expect_type(L, name, LUA_TBOOLEAN);
+        tsms__lua_expect_option(L, name, LUA_TBOOLEAN);
         request->follow = lua_toboolean(L, -1);
     } else if (strcmp(name, "connect_timeout_ms") == 0) {
         request->connect_timeout_ms = read_positive(L, name);
@@ -160,7 +135,7 @@ static int poster_submit(lua_State *L)
     tsms_param headers[HEADERS_MOST];
     tsms__post_request request = {.headers = headers};
     for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
-        read_option(L, option_name(L), &request, headers);
+        read_option(L, tsms__lua_option_name(L), &request, headers);
     }
     uint64_t id = 0;
     tsms_error err;

@@ -4,6 +4,7 @@
 #include "../call/trace.h"
 #include "lua_client.h"
 #include "lua_error.h"
+#include "lua_option.h"
 #include "lua_scratch.h"
 
 #include <string.h>
@@ -40,26 +41,9 @@ tsms_trace *tsms__lua_opt_trace(lua_State *L, int arg)
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
-static void expect_type(lua_State *L, const char *name, int type)
-{
-    if (lua_type(L, -1) != type) {
-        luaL_error(L, "'%s' must be a %s, not a %s", name, lua_typename(L, type),
-                   luaL_typename(L, -1));
-    }
-}
-
-/* The string on top; it lives as long as the table that holds it. */
-static tsms_str read_str(lua_State *L, const char *name)
-{
-    expect_type(L, name, LUA_TSTRING);
-    tsms_str text;
-    text.ptr = lua_tolstring(L, -1, &text.len);
-    return text;
-}
-
 static double read_number(lua_State *L, const char *name)
 {
-    expect_type(L, name, LUA_TNUMBER);
+    tsms__lua_expect_option(L, name, LUA_TNUMBER);
     return lua_tonumber(L, -1);
 }
 
@@ -76,7 +60,7 @@ static uint64_t read_whole(lua_State *L, const char *name)
 static size_t read_resource(lua_State *L, tsms_param *attributes)
 {
     size_t count = 0;
-    expect_type(L, "resource", LUA_TTABLE);
+    tsms__lua_expect_option(L, "resource", LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
         if (count == RESOURCE_MOST) {
             luaL_error(L, "'resource' has more than %d attributes", RESOURCE_MOST);
@@ -84,7 +68,7 @@ static size_t read_resource(lua_State *L, tsms_param *attributes)
         if (lua_type(L, -2) != LUA_TSTRING) {
             luaL_error(L, "the names in 'resource' must be strings");
         }
-        attributes[count].value = read_str(L, "resource");
+        attributes[count].value = tsms__lua_option_str(L, "resource");
         attributes[count].name.ptr = lua_tolstring(L, -2, &attributes[count].name.len);
         count++;
     }
@@ -95,7 +79,7 @@ static void read_option(lua_State *L, const char *name, tsms_trace_options *opti
                         tsms_param *attributes)
 {
     if (strcmp(name, "service_name") == 0) {
-        options->service_name = read_str(L, name);
+        options->service_name = tsms__lua_option_str(L, name);
     } else if (strcmp(name, "resource") == 0) {
         options->resource_count = read_resource(L, attributes);
     } else if (strcmp(name, "sample") == 0) {
