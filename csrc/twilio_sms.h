@@ -903,7 +903,8 @@ TSMS_API bool tsms_log_write(tsms_log *log, int fd);
  * last pull. */
 TSMS_API void tsms_log_settle(tsms_log *log, int64_t wall_ms);
 /* Adds a line of your own: names of events and fields are 1 to 32 of a-z, 0-9 and _, others are
- * left out; numbers in the fields to, from and number are made unreadable as everywhere. */
+ * left out; phone numbers in all fields are made unreadable as everywhere, and so is whatever
+ * stands in to, from and number. */
 TSMS_API void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event,
                            const tsms_param *fields, size_t field_count, int64_t wall_ms);
 

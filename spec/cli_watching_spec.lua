@@ -123,6 +123,15 @@ describe("a command with a log and a trace", function()
         assert.truthy(slurp(path):find("event=sent ", 1, true))
     end)
 
+    it("writes to a file", function()
+        local path = os.tmpname()
+        local result = run("send +15558675310 Hello", "log.to.file = " .. path .. "\n")
+        local text = slurp(path)
+        os.remove(path)
+        assert.same({ 0, "" }, { result.status, result.err })
+        assert.truthy(text:find("event=sent .*\n$"))
+    end)
+
     it("writes nothing of a send that never is", function()
         local result, spans = run("send +15558675310 Hello --dry-run --json",
             "log.level = trace\ntrace.to.file = SPANS\n")
@@ -132,10 +141,10 @@ describe("a command with a log and a trace", function()
 
     it("says what is wrong with them", function()
         for setting, why in pairs {
-            ["log.level = loud"] = "log: option 'level' must be 'error', 'warn', 'info', 'debug' or 'trace'",
-            ["log.per_second = 0.5"] = "log: option 'per_second' must be a whole number from 0",
+            ["log.level = loud"] = "log.level: it must be 'error', 'warn', 'info', 'debug' or 'trace'",
+            ["log.per_second = 0.5"] = "log.per_second: it must be a whole number, 0 or more",
             ["trace.to = nowhere"] = "trace.to: it must be a URL with http or https",
-            ["trace.sample = 0.5"] = "trace: option 'to' must be a URL, a function or { file = path }",
+            ["trace.sample = 0.5"] = "option 'trace.to' must be a URL, a function or { file = path }",
             ["trace.to.file = /nowhere/spans"] = "/nowhere/spans",
         } do
             for _, line in ipairs { "send +15558675310 Hello", "send +15558675310 Hello --dry-run", "list",
@@ -154,13 +163,15 @@ describe("a command with a log and a trace", function()
         assert.truthy(spans:find("twilio.list", 1, true))
         result = run("doctor --offline", "log.level = loud\n")
         assert.equal(1, result.status)
-        assert.truthy(result.out:find("FAILS  options        log: option 'level' must", 1, true), result.out)
+        local why = "FAILS  options        ConfigurationError.InvalidOption: log.level: "
+        assert.truthy(result.out:find(why, 1, true), result.out)
     end)
 end)
 
 describe("twilio-sms webhook with a log and a trace", function()
     it("writes both for what it receives", function()
-        local config = command.file(ACCOUNT .. "log.level = debug\ntrace.to.file = /dev/stderr\n")
+        local spans = os.tmpname()
+        local config = command.file(ACCOUNT .. "log.level = debug\ntrace.to.file = " .. spans .. "\n")
         local text = command.shell(([[
             dir=$(mktemp -d)
             mkfifo "$dir/err"
@@ -178,10 +189,12 @@ describe("twilio-sms webhook with a log and a trace", function()
             wait $!
             echo "status $?"
             cat <&3
-            cat "$dir/out"
+            cat "$dir/out" %s
             rm -r "$dir"
-        ]]):format(config, simulator.ACCOUNT_SID, ("1"):rep(32), simulator.AUTH_TOKEN, ("1"):rep(32)))
+        ]]):format(config, simulator.ACCOUNT_SID, ("1"):rep(32), simulator.AUTH_TOKEN, ("1"):rep(32),
+            spans))
         os.remove(config)
+        os.remove(spans)
         assert.truthy(text:find("status 0\n", 1, true), text)
         assert.truthy(text:find("event=received ", 1, true), text)
         assert.truthy(text:find('"twilio.receive_sms"', 1, true), text)

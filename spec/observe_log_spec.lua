@@ -75,7 +75,8 @@ describe("a log", function()
         local client = worlds.client(world, { log = { to = sink } })
         local message = assert(client:send { to = TO, body = "Hello" })
         assert.equal(1, #lines)
-        assert.truthy(lines[1]:find("^info|time=2026%-01%-01T00:00:%d%d%.%d%d%dZ level=info event=sent sid="))
+        assert.truthy(lines[1]:find("^info|time=2026%-01%-01T00:00:%d%d%.%d%d%dZ level=info event=sent "
+            .. "call_id=%d+ sid="))
         assert.truthy(lines[1]:find(message.sid, 1, true))
         assert.truthy(has(lines, "to=+1********10 status=queued segments=1 encoding=GSM-7 length=5"))
         assert.falsy(has(lines, TO))
@@ -87,13 +88,22 @@ describe("a log", function()
         local sink, lines = keeper()
         local client = worlds.client(world, { log = { to = sink, format = "json", level = "trace" } })
         client:send { to = "+15005550001", body = "Hello" }
+        client:send { to = TO, body = "Hello" }
+        local ids = {}
         for _, line in ipairs(lines) do
             local object = assert(core.json_decode(line:match "|(.*)"))
             assert.is_string(object.event)
+            ids[object.call_id] = (ids[object.call_id] or 0) + 1
             if object.event == "send_failed" then
                 assert.equal(21211, object.code)
             end
         end
+        local calls = 0
+        for _, count in pairs(ids) do
+            calls = calls + 1
+            assert.equal(5, count) -- two of them about each request and answer, and the end
+        end
+        assert.equal(2, calls)
         assert.truthy(has(lines, '"event":"response_payload"'))
         assert.falsy(has(lines, "Hello"))
         client:close()
@@ -170,7 +180,8 @@ describe("a log", function()
         end
         log:close()
         assert.equal(3, #lines)
-        assert.truthy(lines[3]:find("event=suppressed of=other suppressed=3", 1, true))
+        local last = "level=warn event=suppressed of=other of_level=info suppressed=3"
+        assert.truthy(lines[3]:find(last, 1, true))
     end)
 
     it("writes to a descriptor", function()
@@ -306,24 +317,159 @@ describe("a log", function()
         log:close()
     end)
 
-    it("refuses what makes no sense, at the caller's line", function()
+    local TYPES = {
+        { { level = 3 }, "option 'log.level' must be a string, not a number" },
+        { { to = true }, "option 'log.to' must be 'stderr', 'stdout', a number, a function or { file" },
+        { { to = { path = "x" } }, "option 'log.to' must be" },
+        { { key = 5 }, "option 'log.key' must be a string, { env" },
+        { { per_second = "1" }, "option 'log.per_second' must be a number" },
+        { { levels = "info" }, "unknown option 'log.levels'; did you mean 'level'?" },
+    }
+
+    it("raises for what has a wrong type or name, at the caller's line", function()
+        for _, case in ipairs(TYPES) do
+            for _, make in ipairs { sms.observe.log, function(opts)
+                sms.new { account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, log = opts }
+            end } do
+                local ok, why = pcall(function() make(case[1]) end)
+                assert.is_false(ok)
+                assert.truthy(why:find("^spec/observe_log_spec.lua:%d+: "), why)
+                assert.truthy(why:find(case[2], 1, true), why)
+            end
+        end
+    end)
+
+    it("answers an error for values that make no sense", function()
+        local folder = os.tmpname() .. ".folder/log"
         local cases = {
-            { { level = "loud" }, "option 'level' must be 'error', 'warn', 'info', 'debug' or 'trace'" },
-            { { format = "xml" }, "option 'format' must be 'logfmt' or 'json'" },
-            { { to = "file" }, "option 'to' must be 'stderr', 'stdout', the number of a descriptor" },
-            { { to = 1.5 }, "option 'to' must be" },
-            { { numbers = "plain" }, "option 'numbers' must be 'masked' or 'pseudonyms'" },
-            { { numbers = "pseudonyms" }, "needs a key of 16 bytes or more" },
-            { { numbers = "masked", key = KEY }, "option 'key' is for numbers = 'pseudonyms'" },
-            { { key = 5 }, "key must be a string" },
-            { { per_second = -1 }, "option 'per_second' must be a whole number" },
-            { { levels = "info" }, "unknown option 'levels'; did you mean 'level'?" },
+            { { level = "warning" }, "log.level: it must be 'error', 'warn', 'info', 'debug' or 'trace', "
+                .. "not \"warning\"" },
+            { { level = "debugg" }, "; did you mean 'debug'?" },
+            { { format = "JSON" }, "log.format: it must be 'logfmt' or 'json', "
+                .. "not \"JSON\"; did you mean 'json'?" },
+            { { to = "x" }, "log.to: it must be 'stderr', 'stdout' or { file = path }, not \"x\"" },
+            { { to = "sdterr" }, "; did you mean 'stderr'?" },
+            { { to = 1.5 }, "log.to: it is no number of a descriptor" },
+            { { to = { file = folder } }, "log.to: cannot open the file: " .. folder },
+            { { numbers = "plain" }, "log.numbers: it must be 'masked' or 'pseudonyms', not \"plain\"" },
+            { { numbers = "pseudonyms" }, "log.numbers: pseudonyms need a log.key of 16 bytes or more" },
+            { { numbers = "masked", key = KEY }, "log.key: it is for numbers = 'pseudonyms'" },
+            { { key = { env = "NO_SUCH_VARIABLE" } }, "'log.key'" },
+            { { per_second = -1 }, "log.per_second: it must be a whole number, 0 or more" },
+            { { buffer_size = 17 }, "log.buffer_size: it must be 16384 to" },
         }
         for _, case in ipairs(cases) do
-            local ok, why = pcall(function() sms.observe.log(case[1]) end)
-            assert.is_false(ok)
-            assert.truthy(why:find("^spec/observe_log_spec.lua:%d+: "), why)
-            assert.truthy(why:find(case[2], 1, true), why)
+            local log, err = sms.observe.log(case[1])
+            assert.is_nil(log)
+            assert.equal("ConfigurationError.InvalidOption", err.type)
+            assert.truthy(err.message:find(case[2], 1, true), err.message)
+            local receiver, problem = webhook.new {
+                account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, urls = { twilio.URL },
+                optout = false, log = case[1],
+            }
+            assert.is_nil(receiver)
+            assert.equal(err.message, problem.message)
+        end
+    end)
+
+    it("tells of a refusal for an opt-out in one line", function()
+        local sink, lines = keeper()
+        local client = worlds.client(world, { log = { to = sink } })
+        local _, err = client:send { to = "+15005550004", body = "Hello" } -- Twilio's number for 21610
+        assert.equal(21610, err.code)
+        assert.equal(1, #lines)
+        assert.truthy(lines[1]:find("^warn|.* event=opted_out call_id=%d+ operation=send number=%+1%*+04 "
+            .. "source=error_21610 scope=%+1%*+%d%d error=%S+ code=21610 "), lines[1])
+        client:close()
+    end)
+
+    it("keeps numbers and booleans in JSON, but for what could be somebody's", function()
+        local sink, lines = keeper()
+        local log = assert(sms.observe.log { to = sink, format = "json" })
+        log:add("info", "x", {
+            a = 17, b = true, c = -0.12345678, d = 15558675310, e = 1 / 0, f = "17", to = 17, g = false,
+            h = 999999,
+        })
+        local object = assert(core.json_decode(lines[1]:match "|(.*)"))
+        assert.same({ 17, true, false, "17", 999999 }, { object.a, object.b, object.g, object.f, object.h })
+        assert.is_true(math.abs(object.c + 0.12345678) < 1e-9)
+        assert.same({ "1********10", "string" }, { object.d, type(object.to) })
+        assert.is_string(object.e)
+        log:close()
+    end)
+
+    describe("in a file", function()
+        local path
+
+        before_each(function()
+            path = os.tmpname()
+            os.remove(path)
+        end)
+
+        after_each(function()
+            os.remove(path)
+            os.remove(path .. ".1")
+        end)
+
+        it("appends, for its owner's eyes only, and follows a rotation", function()
+            local log = assert(sms.observe.log { to = { file = path } })
+            log:add("info", "one")
+            local _, is_private = core.read_file(path)
+            assert.is_true(is_private)
+            assert(os.rename(path, path .. ".1"))
+            log:add("info", "two")
+            log:close()
+            log = assert(sms.observe.log { to = { file = path } })
+            log:add("info", "three")
+            log:close()
+            assert.truthy(read(path .. ".1"):find "^[^\n]*event=one\n$")
+            assert.truthy(read(path):find "^[^\n]*event=two\n[^\n]*event=three\n$")
+        end)
+
+        it("goes on in the one before, and says so once, where no other can be made", function()
+            local text = stderr_of(([[
+                local sms = require "twilio_sms"
+                local path = %q
+                assert(os.execute("mkdir " .. path))
+                local log = assert(sms.observe.log { to = { file = path .. "/log" } })
+                log:add("info", "one")
+                os.execute("mv " .. path .. " " .. path .. ".1")
+                log:add("info", "two")
+                log:add("info", "three")
+                assert(log.failures == 2)
+                log:close()
+            ]]):format(path))
+            local lines = read(path .. ".1/log")
+            os.execute("rm -r " .. path .. ".1")
+            assert.truthy(lines:find "event=one\n.*event=two\n.*event=three\n$")
+            assert.equal(("twilio_sms: the log cannot be written: %s/log: No such file or directory\n")
+                :format(path), text)
+        end)
+
+        it("does not wait for the reader of a FIFO", function()
+            assert(os.execute("mkfifo " .. path))
+            local log, err = sms.observe.log { to = { file = path } }
+            assert.is_nil(log)
+            local why = "log.to: cannot open the file: %s: it is not a regular file"
+            assert.equal(why:format(path), err.message)
+            log, err = sms.observe.log { to = { file = "/dev/null" } }
+            assert.is_nil(log)
+            assert.truthy(err.message:find("it is not a regular file", 1, true))
+        end)
+    end)
+
+    it("tells of spans that are lost when a client closes", function()
+        for _, own_trace in ipairs { true, false } do
+            local sink, lines = keeper()
+            local log = not own_trace and assert(sms.observe.log { to = sink }) or { to = sink }
+            local client = assert(sms.new {
+                account_sid = twilio.ACCOUNT_SID, auth_token = twilio.TOKEN, from = worlds.NUMBER, log = log,
+                driver = answering(),
+                trace = { to = "http://127.0.0.1:1/v1/traces", timeout_ms = 20 }, -- where nobody listens
+            })
+            assert(client:send { to = TO, body = "Hello" })
+            client:close()
+            assert.truthy(has(lines, "event=export_failed message=\"2 spans are lost: "), lines[#lines])
         end
     end)
 
@@ -340,7 +486,7 @@ describe("a log", function()
         log:close()
         assert.equal("twilio_sms.observe.log (closed)", tostring(log))
         local _, problem = sms.new { account_sid = "AC", log = { key = "too short" } }
-        assert.truthy(problem.message:find "pseudonym_key")
+        assert.equal("log.key: it must have 16 bytes or more", problem.message)
     end)
 end)
 

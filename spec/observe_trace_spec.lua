@@ -51,8 +51,9 @@ describe("observe.trace", function()
         assert.is_true(trace:flush())
         assert.equal(1, taken[2].count)
         assert.is_true(trace:close())
-        assert.same({ spans = 4, exported = 4, dropped = 0, pending = 0, exports = 2, retries = 0 },
-            trace:stats())
+        assert.same({
+            spans = 4, exported = 4, dropped = 0, pending = 0, in_flight = 0, exports = 2, retries = 0,
+        }, trace:stats())
     end)
 
     it("keeps the time of its loop", function()
@@ -89,7 +90,8 @@ describe("observe.trace", function()
             error(setmetatable({}, { __tostring = function() error "no" end }))
         end })
         source(trace)()
-        assert.is_true(trace:flush())
+        assert.same({ false, "1 spans are lost: the function failed: an error without a text" },
+            { trace:flush() })
         assert.equal("the function failed: an error without a text", trace:stats().error)
     end)
 
@@ -99,7 +101,7 @@ describe("observe.trace", function()
             calls = calls + 1
             source(trace)()
             trace:work()
-            assert.is_false(trace:flush(100))
+            assert.same({ false, "2 spans are not exported yet" }, { trace:flush(100) })
         end })
         source(trace)()
         trace:work()
@@ -125,15 +127,36 @@ describe("observe.trace", function()
         os.remove(path)
     end)
 
-    it("survives a full disk", function()
-        local trace = assert(trace_module.new { to = { file = "/dev/full" } })
-        source(trace)(2)
-        trace:flush()
-        assert.equal(2, trace:stats().dropped)
-        assert.truthy(trace:stats().error:find "^cannot write the file: ")
+    it("survives a file that cannot grow", function()
+        local path, code = os.tmpname(), os.tmpname()
+        local file = assert(io.open(code, "w"))
+        file:write(([[
+            local trace = assert(require "twilio_sms.observe.trace".new { to = { file = %q } })
+            local told
+            trace.exporter:start(("x"):rep(2000), 2, { gave_up = function(_, ...) told = { ... } end })
+            io.stderr:write(told[1], " ", told[2])
+        ]]):format(path))
+        file:close()
+        local lua = rawget(_G, "jit") and "luajit" or "lua5.4"
+        local pipe = io.popen(("trap '' XFSZ; ulimit -f 1; %s %s 2>&1"):format(lua, code))
+        local text = pipe:read "*a"
+        pipe:close()
+        assert.equal("2 cannot write the file: File too large", text)
+        os.remove(path)
+        os.remove(code)
         local none, err = trace_module.new { to = { file = "/nowhere/spans" } }
         assert.is_nil(none)
         assert.equal("ConfigurationError.InvalidOption", err.type)
+    end)
+
+    it("does not wait for the reader of a FIFO", function()
+        local path = os.tmpname()
+        os.remove(path)
+        assert(os.execute("mkfifo " .. path))
+        local none, err = trace_module.new { to = { file = path } }
+        os.remove(path)
+        assert.is_nil(none)
+        assert.truthy(err.message:find("trace.to: cannot open the file: .*: it is not a regular file"))
     end)
 
     it("loses what comes after its end", function()
@@ -203,22 +226,14 @@ describe("observe.trace", function()
     end)
 
     it("raises on misuse", function()
-        local many = {}
-        for i = 1, 33 do
-            many["X-" .. i] = "x"
-        end
         for _, case in ipairs {
-            { nil, "takes a table, not nil" },
-            { {}, "option 'to' must be a URL" },
-            { { to = {} }, "option 'to' must be a URL" },
-            { { to = keep, interval = 1 }, "unknown option 'interval'; did you mean 'interval_ms'?" },
-            { { to = keep, batch = 0 }, "option 'batch' must be a whole number, 1 or more" },
-            { { to = keep, interval_ms = 0.5 }, "option 'interval_ms' must be a whole number" },
-            { { to = keep, headers = { [1] = "x" } }, "must be those of HTTP headers" },
-            { { to = keep, headers = { ["a b"] = "x" } }, "must be those of HTTP headers" },
-            { { to = keep, headers = { a = 1 } }, "header 'a' must be a string" },
-            { { to = keep, headers = many }, "option 'headers' has more than 32 names" },
-            { { to = keep, headers = { ["content-Length"] = "1" } }, "content-Length is not yours to set" },
+            { nil, "option 'trace.to' must be a URL, a function or { file = path }, not nil" },
+            { "http://x", "trace{...} takes a table, not a string" },
+            { { to = {} }, "option 'trace.to' must be a URL" },
+            { { to = keep, batch = "1" }, "option 'trace.batch' must be a number, not a string" },
+            { { to = keep, interval = 1 }, "unknown option 'trace.interval'; did you mean 'interval_ms'?" },
+            { { to = keep, headers = { [1] = "x" } }, "must have the names of headers" },
+            { { to = keep, headers = { a = 1 } }, "option 'trace.headers.a' must be a string, { env" },
             { { to = keep, resource = { a = 1 } }, "must hold strings by their names" },
         } do
             local ok, why = pcall(trace_module.new, case[1])
@@ -227,19 +242,29 @@ describe("observe.trace", function()
         end
         local ok, why = pcall(function() trace_module.new { to = 1 } end)
         assert.is_false(ok)
-        assert.truthy(why:find("observe_trace_spec.lua:%d+: option 'to'"), why)
+        assert.truthy(why:find("observe_trace_spec.lua:%d+: option 'trace.to'"), why)
     end)
 
     it("answers nil and an error for what cannot work", function()
+        local many = {}
+        for i = 1, 33 do
+            many["X-" .. i] = "x"
+        end
         for _, case in ipairs {
+            { { to = keep, batch = 0 }, "trace.batch: it must be a whole number, 1 or more" },
+            { { to = keep, interval_ms = 0.5 }, "trace.interval_ms: it must be a whole number" },
+            { { to = keep, headers = { ["a b"] = "x" } }, "trace.headers: \"a b\" is no name of a header" },
+            { { to = keep, headers = many }, "trace.headers: there are more than 32 names" },
+            { { to = keep, headers = { ["content-Length"] = "1" } }, "content-Length is not yours to set" },
+            { { to = "x" }, "trace.to: it must be a URL" },
             { { to = "ftp://x/" }, "must be a URL with http" },
             { { to = "http://user:secret@x/" }, "it has credentials" },
             { { to = "http://x/ y" }, "must be a URL with http" },
             { { to = "http://x/", headers = { key = { env = "NOBODY_SETS_THIS" } } }, "NOBODY_SETS_THIS" },
             { { to = "http://x/", headers = { key = { file = "/nowhere" } } }, "/nowhere" },
             { { to = "http://x/", headers = { key = "secret\nvalue" } }, "a control character" },
-            { { to = keep, sample = 2 }, "sample" },
-            { { to = keep, buffer_size = 1 }, "buffer_size" },
+            { { to = keep, sample = 2 }, "trace.sample: it is from 0 to 1" },
+            { { to = keep, buffer_size = 1 }, "trace.buffer_size: " },
             { { to = keep, resource = { ["service.name"] = "x" } }, "service_name" },
         } do
             local none, err = trace_module.new(case[1])
@@ -355,6 +380,31 @@ describe("observe.trace over HTTP", function()
         assert.equal(0, trace:stats().retries)
     end)
 
+    it("says what may be wrong when a collector knows no such path", function()
+        open()
+        make()
+        next_request():reply(404, {}, "")
+        until_true(function() return trace:stats().dropped == 1 end)
+        assert.equal("the collector answered with HTTP 404; does its URL end in /v1/traces, where collectors "
+            .. "take spans?", trace:stats().error)
+    end)
+
+    it("counts what is under way, and says what a flush has not done", function()
+        open { batch = 2 }
+        make(3)
+        assert.same({ false, "3 spans are not exported yet" }, { trace:flush(20) }) -- nobody answers
+        local stats = trace:stats()
+        assert.same({ 3, 0, 0, 1, 2 },
+            { stats.spans, stats.exported, stats.dropped, stats.pending, stats.in_flight })
+        next_request():reply(400, {}, "")
+        server:step(0)
+        next_request():reply(200, {}, "")
+        server:step(0)
+        trace:flush(1000)
+        stats = trace:stats()
+        assert.same({ 1, 2, 0, 0 }, { stats.exported, stats.dropped, stats.pending, stats.in_flight })
+    end)
+
     it("takes nonsense and huge answers", function()
         open()
         local bodies = {
@@ -403,6 +453,8 @@ describe("observe.trace over HTTP", function()
         local took_ms = core.now_ms() - before_ms
         assert.is_true(took_ms >= 50 and took_ms < 2000, took_ms)
         assert.equal(5, trace:stats().dropped)
+        assert.equal(0, trace:stats().in_flight)
+        assert.truthy(trace:stats().error:find "^5 spans are lost: ")
     end)
 
     it("is waited for by a loop, which does not go on for its sake", function()

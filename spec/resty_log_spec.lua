@@ -51,6 +51,26 @@ describe("a log in nginx", function()
         assert.truthy(logged "event=send_failed operation=send error=MessageError.InvalidRecipient")
     end)
 
+    it("goes to a file that the workers open", function()
+        local path = os.tmpname()
+        os.remove(path)
+        start(("format = 'json', to = { file = %q }"):format(path))
+        local stands_there = io.open(path)
+        server:post(twilio.inbound {})
+        local line
+        nginx.await(function()
+            local file = io.open(path)
+            line = file and file:read "*l"
+            if file then
+                file:close()
+            end
+            return line
+        end)
+        os.remove(path)
+        assert.is_nil(stands_there)
+        assert.truthy(line:find '^{"time":.*"event":"received"')
+    end)
+
     it("goes to a function of the program", function()
         start("to = function(line, level) ngx.log(ngx.WARN, 'mine ', level, ' ', line) end")
         server:post(twilio.inbound {})
@@ -60,7 +80,10 @@ end)
 
 describe("setup of a log in nginx", function()
     it("stops nginx for what is wrong", function()
-        local wrongs = { "level = 'loud'", "numbers = 'pseudonyms'", "key = 'short'", "nonsense = 1" }
+        local wrongs = {
+            "level = 'loud'", "numbers = 'pseudonyms'", "key = 'short'", "nonsense = 1", "to = 'stdout'",
+            "to = 'x'", "level = 3",
+        }
         for _, wrong in ipairs(wrongs) do
             local ok = pcall(function()
                 resty.start { setup = ("optout = false, log = { %s },"):format(wrong) }:stop()

@@ -83,8 +83,8 @@ static void test_too_many_of_one_event(void **state)
     add(log, "retry", "1", WALL_MS - 60000); /* the clock went back */
     assert_has(all_lines(log), "event=retry value=1");
     tsms_log_settle(log, WALL_MS + 2000);
-    assert_string_equal(all_lines(log), "time=2026-11-23T06:40:02.123Z level=info event=suppressed "
-                                        "of=sent suppressed=3\n");
+    assert_string_equal(all_lines(log), "time=2026-11-23T06:40:02.123Z level=warn event=suppressed "
+                                        "of=sent of_level=info suppressed=3\n");
     tsms_log_settle(log, WALL_MS + 2000);
     assert_string_equal(all_lines(log), "");
     tsms_log_free(log);
@@ -161,8 +161,9 @@ static void test_options(void **state)
     bad[3].pseudonym_key = TSMS__STR("fifteen bytes..");
     bad[4].per_second = -1;
     bad[5].buffer_size = 100;
-    static const char *const why[] = {"'size'",          "'level'",      "'format'",
-                                      "'pseudonym_key'", "'per_second'", "'buffer_size'"};
+    static const char *const why[] = {
+        "log.size: ",          "log.level: ",      "log.format: ",
+        "log.pseudonym_key: ", "log.per_second: ", "log.buffer_size: "};
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(tsms_log_new(NULL, &bad[i], &log, &err), TSMS_ERROR);
         assert_int_equal(err.kind, TSMS_KIND_INVALID_OPTION);
@@ -286,7 +287,7 @@ static void test_own_lines_hide_none_that_are_worse(void **state)
     assert_int_equal(count_of(lines, "event=noise"), 2);
     assert_has(lines, "level=error event=failure\n");
     tsms_log_settle(log, WALL_MS);
-    assert_has(all_lines(log), "level=info event=suppressed of=other suppressed=3\n");
+    assert_has(all_lines(log), "level=warn event=suppressed of=other of_level=info suppressed=3\n");
     tsms_log_free(log);
 }
 

@@ -28,7 +28,8 @@ static void test_a_message(void **state)
     open_logged(&d, log, "");
     const char *lines = send_one(&d, log, "ok");
     assert_int_equal(count_of(lines, "\n"), 1);
-    assert_has(lines, " level=info event=sent sid=SM");
+    assert_has(lines, " level=info event=sent call_id=");
+    assert_has(lines, " sid=SM");
     assert_has(lines, " from=+1********06 to=+1********01 status=queued");
     assert_has(lines, " encoding=GSM-7 length=21 attempts=1 duration_ms=");
     virtual_close(&d);
@@ -190,6 +191,28 @@ static void test_no_memory(void **state)
     }
 }
 
+static void serve_opted_out(virtual_driver *d, virtual_flight *flight)
+{
+    (void)d;
+    virtual_respond(flight, 400, virtual_copy("{\"code\":21610,\"message\":\"no\"}"));
+}
+
+/* Whatever a list of ours makes of it. */
+static void test_a_recipient_who_has_opted_out(void **state)
+{
+    virtual_driver d;
+    tsms_log *log = open_level(TSMS_LOG_INFO);
+    open_logged(&d, log, "");
+    d.serve = serve_opted_out;
+    const char *lines = send_one(&d, log, "");
+    assert_has(lines, " level=warn event=opted_out call_id=");
+    assert_has(lines, " operation=send number=+1********01 source=error_21610 scope=+1********06 ");
+    assert_has(lines, " code=21610 http_status=400 outcome=rejected ");
+    assert_int_equal(count_of(lines, "\n"), 1);
+    virtual_close(&d);
+    tsms_log_free(log);
+}
+
 static void serve_echo(virtual_driver *d, virtual_flight *flight)
 {
     virtual_respond(flight, 201,
@@ -213,7 +236,7 @@ static void test_what_a_proxy_says_back(void **state)
         snprintf(id, sizeof id, "%s", rows[i].id);
         d.world = id;
         const char *lines = send_one(&d, log, "");
-        assert_has(lines, "event=sent sid=" VIRTUAL_SID);
+        assert_has(lines, " sid=" VIRTUAL_SID);
         assert_has_not(lines, "Meet");
         assert_int_equal(count_of(lines, rows[i].id), rows[i].shown);
         virtual_close(&d);
@@ -232,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_the_breaker),
         cmocka_unit_test(test_details),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_a_recipient_who_has_opted_out),
         cmocka_unit_test(test_what_a_proxy_says_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void test_logfmt(void **state)
     tsms__line_address(&line, TSMS__KEY_TO, TSMS__STR("+15558675310"));
     tsms__line_text(&line, TSMS__KEY_MESSAGE, TSMS__STR("a b"));
     tsms__line_text(&line, TSMS__KEY_TEXT, (tsms_str){NULL, 0});
-    tsms__line_own(&line, TSMS__STR("own"), TSMS__STR(""), false);
+    tsms__line_own(&line, TSMS__STR("own"), TSMS__STR(""), TSMS__OWN_TEXT);
     assert_str_is(tsms__line_end(&line),
                   "time=2026-11-23T06:40:00.007Z level=info event=sent code=21610 "
                   "wait_ms=-9223372036854775808 encoding=GSM-7 to=+1********10 message=\"a b\" "
@@ -43,12 +43,13 @@ static void test_json(void **state)
     tsms__line_word(&line, TSMS__KEY_ENCODING, TSMS__STR("GSM-7"));
     tsms__line_address(&line, TSMS__KEY_TO, TSMS__STR("+15558675310"));
     tsms__line_text(&line, TSMS__KEY_MESSAGE, TSMS__STR("ab"));
-    tsms__line_own(&line, TSMS__STR("own"), TSMS__STR("5558675310"), false);
-    tsms__line_own(&line, TSMS__STR("number"), TSMS__STR("5558675310"), true);
+    tsms__line_own(&line, TSMS__STR("own"), TSMS__STR("5558675310"), TSMS__OWN_TEXT);
+    tsms__line_own(&line, TSMS__STR("number"), TSMS__STR("5558675310"), TSMS__OWN_ADDRESS);
+    tsms__line_own(&line, TSMS__STR("bare"), TSMS__STR("-1.5"), TSMS__OWN_BARE);
     assert_str_is(tsms__line_end(&line),
                   "{\"time\":\"2026-11-23T06:40:00.007Z\",\"level\":\"info\",\"event\":\"sent\","
                   "\"code\":0,\"encoding\":\"GSM-7\",\"to\":\"+1********10\",\"message\":\"ab\","
-                  "\"own\":\"5*******10\",\"number\":\"5*******10\"}");
+                  "\"own\":\"5*******10\",\"number\":\"5*******10\",\"bare\":-1.5}");
 }
 
 /* What may not be told from a new line, a field or a command to a terminal. */

@@ -49,76 +49,74 @@ static int log_close(lua_State *L)
 /* ---- Making one ---------------------------------------------------------------------------- */
 
 /* Pushes an option of the table at 1, and answers whether it is there. */
-static bool get_option(lua_State *L, const char *name, int type)
+static bool get_option(lua_State *L, const char *name)
 {
     lua_getfield(L, 1, name);
-    if (!lua_isnil(L, -1) && type != LUA_TNONE && lua_type(L, -1) != type) {
-        luaL_error(L, "option '%s' must be a %s, not %s%s", name, lua_typename(L, type),
-                   tsms__lua_article(L, -1), luaL_typename(L, -1));
-    }
     return !lua_isnil(L, -1);
 }
 
-static int64_t read_whole(lua_State *L, const char *name, int64_t most)
+static tsms_status invalid(tsms_error *err, const char *option, const char *why)
 {
-    lua_Number value = lua_tonumber(L, -1);
-    if (!(value >= 0 && value <= (lua_Number)most) || floor(value) != value) {
-        luaL_error(L, "option '%s' must be a whole number from 0", name);
-    }
-    return (int64_t)value;
+    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "log.%s: %s", option, why);
 }
 
 /* The options but for the key. */
-static void read_options(lua_State *L, tsms_log_options *options)
+static tsms_status read_options(lua_State *L, tsms_log_options *options, tsms_error *err)
 {
-    static const char *const formats[] = {"logfmt", "json", NULL};
-    if (get_option(L, "level", LUA_TSTRING)) {
+    if (get_option(L, "level")) {
         tsms_str name;
-        name.ptr = lua_tolstring(L, -1, &name.len);
+        name.ptr = luaL_checklstring(L, -1, &name.len);
         if (!tsms_log_level_from(name, &options->level)) {
-            luaL_error(L, "option 'level' must be 'error', 'warn', 'info', 'debug' or 'trace'");
+            return invalid(err, "level", "it is no level");
         }
     }
-    if (get_option(L, "format", LUA_TSTRING)) {
-        size_t format = 0;
-        while (formats[format] != NULL && strcmp(lua_tostring(L, -1), formats[format]) != 0) {
-            format++;
-        }
-        if (formats[format] == NULL) {
-            luaL_error(L, "option 'format' must be 'logfmt' or 'json'");
-        }
-        options->format = (tsms_log_format)format;
+    if (get_option(L, "json")) {
+        options->format = lua_toboolean(L, -1) ? TSMS_LOG_JSON : TSMS_LOG_LOGFMT;
     }
-    if (get_option(L, "bodies", LUA_TBOOLEAN)) {
+    if (get_option(L, "bodies")) {
         options->bodies = lua_toboolean(L, -1);
     }
-    if (get_option(L, "per_second", LUA_TNUMBER)) {
-        options->per_second = (int)read_whole(L, "per_second", INT32_MAX);
+    if (get_option(L, "per_second")) {
+        options->per_second = (int)tsms__lua_check_int(L, -1, 0, INT32_MAX);
     }
-    if (get_option(L, "buffer_size", LUA_TNUMBER)) {
-        options->buffer_size = (size_t)read_whole(L, "buffer_size", INT32_MAX);
+    if (get_option(L, "buffer_size")) {
+        options->buffer_size = (size_t)tsms__lua_check_int(L, -1, 0, INT32_MAX);
     }
+    return TSMS_OK;
 }
 
-/* log{ level, format, bodies, per_second, buffer_size, key }: a log, or nil and an error. With a
- * key numbers are pseudonyms. */
+/* The key is no token, whatever the reader of secrets says. */
+static tsms_status read_key(lua_State *L, int index, char buf[TSMS__SOURCE_SIZE], tsms_str *out,
+                            tsms_error *err)
+{
+    tsms_status status = tsms__lua_read_secret(L, index, "log.key", buf, out, err);
+    if (status == TSMS_OK && out->len < TSMS__LOG_KEY_LEAST) {
+        return invalid(err, "key", "it must have 16 bytes or more");
+    } else if (status != TSMS_OK && err->kind == TSMS_KIND_INVALID_AUTH_TOKEN) {
+        tsms_error problem = *err;
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "%s", problem.message);
+    }
+    return status;
+}
+
+/* log{ level, json, bodies, per_second, buffer_size, key }: a log, or nil and an error. With a key
+ * numbers are pseudonyms. */
 static int log_new(lua_State *L)
 {
     tsms_log_options options = TSMS_LOG_OPTIONS_INIT;
+    tsms_error err;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    read_options(L, &options);
+    tsms_status status = read_options(L, &options, &err);
     lua_settop(L, 1);
     log_handle *self = lua_newuserdatauv(L, sizeof *self, 0);
     self->log = NULL;
     luaL_getmetatable(L, LOG_CLASS);
     lua_setmetatable(L, 2);
-    bool has_key = get_option(L, "key", LUA_TNONE);
+    bool has_key = get_option(L, "key");
     char buf[TSMS__SOURCE_SIZE];
-    tsms_error err;
-    tsms_status status = TSMS_OK;
-    if (has_key) {
-        status = tsms__lua_read_secret(L, 3, "key", buf, &options.pseudonym_key, &err);
+    if (status == TSMS_OK && has_key) {
+        status = read_key(L, 3, buf, &options.pseudonym_key, &err);
     }
     if (status == TSMS_OK) {
         status = tsms_log_new(NULL, &options, &self->log, &err);
@@ -187,28 +185,48 @@ static int64_t opt_wall_ms(lua_State *L, int arg)
                                    : tsms__lua_check_int(L, arg, 0, INT64_C(1) << 53);
 }
 
-/* log:add(level, event, { name, value, name, value, ... } [, wall_ms]): all of them strings. */
+/* The value on top as text, which stays there; and whether it may stand as it is: a number of seven
+ * digits or more could be somebody's. */
+static tsms_str field_text(lua_State *L, bool *bare)
+{
+    int type = lua_type(L, -1);
+    double size = type == LUA_TNUMBER ? fabs(lua_tonumber(L, -1)) : 0;
+    *bare = type == LUA_TBOOLEAN || (type == LUA_TNUMBER && size < 1e6);
+    if (type == LUA_TBOOLEAN) {
+        return lua_toboolean(L, -1) ? TSMS__STR("true") : TSMS__STR("false");
+    }
+    tsms_str text;
+    text.ptr = lua_tolstring(L, -1, &text.len);
+    return text;
+}
+
+/* log:add(level, event, { name, value, name, value, ... } [, wall_ms]): names are strings, values
+ * strings, numbers and booleans. */
 static int log_add(lua_State *L)
 {
     enum { MOST = 16 };
     tsms_param fields[MOST];
+    bool bare[MOST];
     size_t count = 0;
     int level = luaL_checkoption(L, 2, NULL, level_names);
     const char *event = luaL_checkstring(L, 3);
     luaL_checktype(L, 4, LUA_TTABLE);
     int64_t wall_ms = opt_wall_ms(L, 5);
     size_t length = lua_rawlen(L, 4);
+    lua_settop(L, 5);
+    luaL_checkstack(L, 2 * MOST + 2, "too many fields");
     for (size_t i = 1; i + 1 <= length && count < MOST; i += 2) {
         lua_rawgeti(L, 4, (int)i);
-        lua_rawgeti(L, 4, (int)i + 1);
-        if (lua_type(L, -1) == LUA_TSTRING && lua_type(L, -2) == LUA_TSTRING) {
-            tsms_param *field = &fields[count++];
+        lua_rawgeti(L, 4,
+                    (int)i + 1); /* both stay on the stack: a number has become a new string */
+        tsms_param *field = &fields[count];
+        field->value = field_text(L, &bare[count]);
+        if (lua_type(L, -2) == LUA_TSTRING && field->value.ptr != NULL) {
             field->name.ptr = lua_tolstring(L, -2, &field->name.len);
-            field->value.ptr = lua_tolstring(L, -1, &field->value.len);
+            count++;
         }
-        lua_pop(L, 2); /* the table keeps them */
     }
-    tsms_log_add(check_log(L, 1), (tsms_log_level)level, event, fields, count, wall_ms);
+    tsms__log_add(check_log(L, 1), (tsms_log_level)level, event, fields, bare, count, wall_ms);
     return 0;
 }
 

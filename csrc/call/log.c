@@ -8,7 +8,6 @@
 
 enum {
     MS_PER_S = 1000,
-    KEY_LEAST = 16,
     TIME_SIZE = 24,
     LEVELS = TSMS_LOG_TRACE + 1,
     /* The host's own events have a rate for each level, so that many of one level hide none of a
@@ -98,7 +97,7 @@ tsms__told *tsms__log_last(tsms_log *log)
 
 static tsms_status invalid(tsms_error *err, const char *option, const char *why)
 {
-    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "option '%s' %s", option, why);
+    return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "log.%s: it %s", option, why);
 }
 
 static tsms_status check_options(const tsms_log_options *options, tsms_error *err)
@@ -107,7 +106,8 @@ static tsms_status check_options(const tsms_log_options *options, tsms_error *er
         return invalid(err, "level", "is no level");
     } else if ((unsigned)options->format > TSMS_LOG_JSON) {
         return invalid(err, "format", "is no format");
-    } else if (options->pseudonym_key.ptr != NULL && options->pseudonym_key.len < KEY_LEAST) {
+    } else if (options->pseudonym_key.ptr != NULL &&
+               options->pseudonym_key.len < TSMS__LOG_KEY_LEAST) {
         return invalid(err, "pseudonym_key", "must have 16 bytes or more");
     } else if (options->per_second < 0) {
         return invalid(err, "per_second", "must be 0 or more");
@@ -262,18 +262,23 @@ void tsms__log_end(tsms_log *log)
 
 void tsms_log_settle(tsms_log *log, int64_t wall_ms)
 {
+    /* A log of errors alone tells of the errors that it left out. */
+    tsms_log_level tell_at = tsms__log_wants(log, rows[TSMS__LOG_SUPPRESSED].level)
+                                 ? rows[TSMS__LOG_SUPPRESSED].level
+                                 : log->level;
     for (size_t i = 0; i < RATES; i++) {
         uint64_t *left = &log->rates[i].suppressed;
         bool is_own = i >= TSMS__LOG_OWN;
         tsms_str name = is_own ? TSMS__STR("other") : rows[i].name;
         tsms_log_level level = is_own ? (tsms_log_level)(i - TSMS__LOG_OWN) : rows[i].level;
-        level = level < log->level ? level : log->level;
         if (*left > 0) {
             log->rates[TSMS__LOG_SUPPRESSED].lines = 0;
             tsms__line *line =
-                begin(log, TSMS__LOG_SUPPRESSED, level, rows[TSMS__LOG_SUPPRESSED].name, wall_ms);
+                begin(log, TSMS__LOG_SUPPRESSED, tell_at, rows[TSMS__LOG_SUPPRESSED].name, wall_ms);
             if (line != NULL) {
                 tsms__line_word(line, TSMS__KEY_EVENT_NAME, name);
+                tsms__line_word(line, TSMS__KEY_EVENT_LEVEL,
+                                tsms_str_from(tsms_log_level_name(level)));
                 tell(line, TSMS__KEY_SUPPRESSED, left);
                 tsms__log_end(log);
             }
@@ -304,8 +309,8 @@ static bool is_reserved(tsms_str name)
     return is;
 }
 
-void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event, const tsms_param *fields,
-                  size_t field_count, int64_t wall_ms)
+void tsms__log_add(tsms_log *log, tsms_log_level level, const char *event, const tsms_param *fields,
+                   const bool *bare, size_t field_count, int64_t wall_ms)
 {
     tsms_str name = tsms_str_from(event);
     if ((unsigned)level > TSMS_LOG_TRACE || !is_name(name)) {
@@ -324,10 +329,19 @@ void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event, const 
         bool is_address = tsms__str_eq_z(key, "to") || tsms__str_eq_z(key, "from") ||
                           tsms__str_eq_z(key, "number");
         if (is_name(key) && !is_reserved(key)) {
-            tsms__line_own(line, key, fields[i].value, is_address);
+            tsms__line_own(line, key, fields[i].value,
+                           is_address                ? TSMS__OWN_ADDRESS
+                           : bare != NULL && bare[i] ? TSMS__OWN_BARE
+                                                     : TSMS__OWN_TEXT);
         }
     }
     tsms__log_end(log);
+}
+
+void tsms_log_add(tsms_log *log, tsms_log_level level, const char *event, const tsms_param *fields,
+                  size_t field_count, int64_t wall_ms)
+{
+    tsms__log_add(log, level, event, fields, NULL, field_count, wall_ms);
 }
 
 /* ---- Pulling ------------------------------------------------------------------------------- */

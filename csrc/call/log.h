@@ -5,10 +5,17 @@
 #include "call.h"
 #include "log_line.h"
 
+/* Bytes of the key of pseudonyms. */
+enum { TSMS__LOG_KEY_LEAST = 16 };
+
 /* One owner more; the last tsms_log_free frees it. */
 tsms_log *tsms__log_keep(tsms_log *log);
 /* Whether lines of this level are written. */
 bool tsms__log_wants(const tsms_log *log, tsms_log_level level);
+/* As tsms_log_add. bare: NULL, or which fields are true, false or numbers of less than seven digits
+ * before their point: they stay that in JSON, unless they stand where a phone number does. */
+void tsms__log_add(tsms_log *log, tsms_log_level level, const char *event, const tsms_param *fields,
+                   const bool *bare, size_t field_count, int64_t wall_ms);
 /* How many lines wait. */
 size_t tsms__log_pending(const tsms_log *log);
 /* How many lines found no room since the last question. */

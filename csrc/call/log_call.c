@@ -4,6 +4,8 @@
 #include "client.h"
 #include "log.h"
 
+enum { OPTED_OUT_CODE = 21610 }; /* "Attempt to send to unsubscribed recipient" (Twilio) */
+
 static void put_z(tsms__line *line, tsms__log_key key, const char *word)
 {
     if (word[0] != '\0') {
@@ -46,9 +48,14 @@ static void put_people(tsms__line *line, const tsms__call *call)
     tsms__line_address(line, TSMS__KEY_TO, call->to);
 }
 
-static void put_operation(tsms__line *line, const tsms__call *call)
+static void put_call_id(tsms__line *line, const tsms__call *call)
 {
     tsms__line_int(line, TSMS__KEY_CALL_ID, (int64_t)(call->id % INT64_MAX));
+}
+
+static void put_operation(tsms__line *line, const tsms__call *call)
+{
+    put_call_id(line, call);
     put_z(line, TSMS__KEY_OPERATION, tsms_operation_name(call->operation));
 }
 
@@ -72,6 +79,7 @@ static void log_sent(tsms_log *log, const tsms__call *call, const tsms_event *ev
         return;
     }
     const tsms_result *result = call->result;
+    put_call_id(line, call);
     tsms__line_text(line, TSMS__KEY_SID, tsms_str_from(event->sid));
     put_people(line, call);
     tsms_str status = tsms_result_field(result, 0, "status");
@@ -121,7 +129,16 @@ static tsms__log_id failure_of(tsms_operation operation, const tsms_error *err)
                err->outcome == TSMS_OUTCOME_ACCEPTED_NO_SID) {
         return TSMS__LOG_IN_DOUBT;
     }
-    return TSMS__LOG_SEND_FAILED;
+    return err->api_code == OPTED_OUT_CODE ? TSMS__LOG_OPTED_OUT : TSMS__LOG_SEND_FAILED;
+}
+
+/* Who has opted out of what, as in the lines of opt-outs that come in. */
+static void put_opt_out(tsms__line *line, const tsms__call *call)
+{
+    bool has_service = call->messaging_service_sid.len > 0;
+    tsms__line_address(line, TSMS__KEY_NUMBER, call->to);
+    put_z(line, TSMS__KEY_SOURCE, "error_21610");
+    tsms__line_text(line, TSMS__KEY_SCOPE, has_service ? call->messaging_service_sid : call->from);
 }
 
 static void log_failed(tsms_log *log, const tsms__call *call, const tsms_event *event)
@@ -135,7 +152,11 @@ static void log_failed(tsms_log *log, const tsms__call *call, const tsms_event *
         return;
     }
     put_operation(line, call);
-    put_people(line, call);
+    if (id == TSMS__LOG_OPTED_OUT) {
+        put_opt_out(line, call);
+    } else {
+        put_people(line, call);
+    }
     put_error(line, err);
     tsms__line_int(line, TSMS__KEY_ATTEMPTS, event->attempt);
     tsms__line_int(line, TSMS__KEY_DURATION_MS, event->duration_ms);

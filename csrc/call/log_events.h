@@ -21,7 +21,9 @@
     X(RETRY, "retry", WARN, "another attempt follows after wait_ms")                               \
     X(BREAKER_OPENED, "breaker_opened", WARN, "the server fails: nothing is sent for a while")     \
     X(DENIED, "denied", WARN, "a check refused a message")                                         \
-    X(OPTED_OUT, "opted_out", WARN, "a number was put on the opt-out list")                        \
+    X(OPTED_OUT, "opted_out", WARN,                                                                \
+      "a number was put on the opt-out list, or Twilio refused a message to one that has opted "   \
+      "out")                                                                                       \
     X(OPTED_IN, "opted_in", INFO, "a number was taken off the opt-out list")                       \
     X(BREAKER_HALF_OPEN, "breaker_half_open", INFO, "the breaker lets single requests through")    \
     X(BREAKER_CLOSED, "breaker_closed", INFO, "the server works again")                            \
@@ -49,7 +51,7 @@ typedef enum tsms__log_id {
 
 /* X(id, name, what it is) */
 #define TSMS__LOG_KEYS(X)                                                                          \
-    X(ATTEMPT, "attempt", "which attempt of its call this is, from 1")                             \
+    X(ATTEMPT, "attempt", "which attempt of its call this is; 0 before the first")                 \
     X(ATTEMPTS, "attempts", "requests that were started")                                          \
     X(BODY, "body", "what a request or an answer holds, made unreadable")                          \
     X(CALL_ID, "call_id", "one call of a client")                                                  \
@@ -60,6 +62,7 @@ typedef enum tsms__log_id {
     X(ERROR, "error", "the type of the error")                                                     \
     X(ERROR_CODE, "error_code", "why a message was not delivered")                                 \
     X(EVENT_NAME, "of", "the event of which lines were left out")                                  \
+    X(EVENT_LEVEL, "of_level", "the level of these lines")                                         \
     X(FROM, "from", "the sender")                                                                  \
     X(HTTP_STATUS, "http_status", "the status of the answer; of a refused webhook: of ours")       \
     X(LENGTH, "length", "characters of the text")                                                  \

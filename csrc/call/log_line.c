@@ -284,7 +284,7 @@ void tsms__line_address(tsms__line *line, tsms__log_key key, tsms_str address)
     }
 }
 
-void tsms__line_own(tsms__line *line, tsms_str name, tsms_str value, bool is_address)
+void tsms__line_own(tsms__line *line, tsms_str name, tsms_str value, tsms__own as)
 {
     char key[40];
     size_t len = 0;
@@ -294,8 +294,13 @@ void tsms__line_own(tsms__line *line, tsms_str name, tsms_str value, bool is_add
     len += name.len;
     memcpy(key + len, line->json ? "\":" : "=", line->json ? 2 : 1);
     len += line->json ? 2 : 1;
-    if (begin_field(line, (tsms_str){key, len}, TSMS__FIELD_MOST)) {
-        value_of(line, value, is_address);
+    if (!begin_field(line, (tsms_str){key, len}, TSMS__FIELD_MOST)) {
+        return;
+    } else if (as == TSMS__OWN_BARE) {
+        put(line, value.ptr, value.len);
+        end_field(line, false);
+    } else {
+        value_of(line, value, as == TSMS__OWN_ADDRESS);
     }
 }
 

@@ -29,8 +29,14 @@ void tsms__line_word(tsms__line *line, tsms__log_key key, tsms_str word);
 /* Absent and empty values are left out by the three below. */
 void tsms__line_text(tsms__line *line, tsms__log_key key, tsms_str text);
 void tsms__line_address(tsms__line *line, tsms__log_key key, tsms_str address);
+/* What the value of a host's field is. */
+typedef enum tsms__own {
+    TSMS__OWN_TEXT,
+    TSMS__OWN_ADDRESS,
+    TSMS__OWN_BARE, /* a number, true or false, as JSON writes it: it stands as it is */
+} tsms__own;
 /* A field of a host; name is 1 to 32 of a-z, 0-9 and _. */
-void tsms__line_own(tsms__line *line, tsms_str name, tsms_str value, bool is_address);
+void tsms__line_own(tsms__line *line, tsms_str name, tsms_str value, tsms__own as);
 
 /* A field of pieces, as long as the line has room. */
 void tsms__line_open(tsms__line *line, tsms__log_key key);

@@ -40,28 +40,28 @@ static tsms_status check_attribute(tsms_param attribute, tsms_error *err)
 {
     if (tsms__str_eq(attribute.name, TSMS__STR("service.name"))) { /* no name may come twice */
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "resource: service.name is the option service_name");
+                               "trace.resource: service.name is the option service_name");
     }
     bool ok = attribute.name.len > 0 && tsms__utf8_valid(attribute.name) &&
               tsms__utf8_valid(attribute.value);
     return ok ? TSMS_OK
               : tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                                "resource: attributes are UTF-8 and have a name");
+                                "trace.resource: attributes are UTF-8 and have a name");
 }
 
 static tsms_status check_options(const tsms_trace_options *options, tsms_error *err)
 {
     if (!(options->sample >= 0 && options->sample <= 1)) {
-        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "sample: it is from 0 to 1");
+        return tsms__error_set(err, TSMS_KIND_INVALID_OPTION, "trace.sample: it is from 0 to 1");
     }
     if (options->buffer_size < BUFFER_LEAST || options->buffer_size > INT32_MAX) {
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "buffer_size: it is %d bytes or more, and less than 2 GiB",
+                               "trace.buffer_size: it is %d bytes or more, and less than 2 GiB",
                                BUFFER_LEAST);
     }
     if (options->service_name.len > SERVICE_MOST || !tsms__utf8_valid(options->service_name)) {
         return tsms__error_set(err, TSMS_KIND_INVALID_OPTION,
-                               "service_name: it is UTF-8 of at most %d bytes", SERVICE_MOST);
+                               "trace.service_name: it is UTF-8 of at most %d bytes", SERVICE_MOST);
     }
     tsms_status status = TSMS_OK;
     for (size_t i = 0; i < options->resource_count && status == TSMS_OK; i++) {

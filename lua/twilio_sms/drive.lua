@@ -98,19 +98,15 @@ end
 -- service, as the reason why an accepted message failed.
 local OPTED_OUT_CODE = 21610
 
-local function learn_refusal(self, refused)
-    local learned = self.optout:learn_refusal(refused)
-    if self.watch and type(learned) == "table" then
-        self.watch:learned(refused.to, learned, "error_21610")
-    end
-end
-
 local function learn(self, ticket, value, err)
     local sends = ticket.operation == "send"
     if self.optout and sends and err and err.code == OPTED_OUT_CODE and ticket.question then
-        learn_refusal(self, ticket.question)
+        self.optout:learn_refusal(ticket.question) -- its failure has told the log
     elseif self.optout and ticket.operation == "fetch" and value and value.error_code == OPTED_OUT_CODE then
-        learn_refusal(self, value)
+        local learned = self.optout:learn_refusal(value)
+        if self.watch and type(learned) == "table" then
+            self.watch:learned(value.to, learned, "error_21610")
+        end
     end
     if self.track and sends and value then
         self.track:sent(value, { batch = ticket.batch, send_at = ticket.send_at })

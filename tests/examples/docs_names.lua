@@ -235,9 +235,9 @@ local sms = require "twilio_sms"
 -- What others of our modules ask of these, and what Lua itself does.
 local INNER = {
     ["reply:confirm"] = true, ["reply:answer"] = true, ["ledger:now"] = true, ["loop.set_host"] = true,
-    ["loop.attend"] = true, ["loop:dismiss"] = true,
+    ["loop.attend"] = true, ["loop:dismiss"] = true, ["loop.block"] = true,
     ["observe.watch"] = true, ["trace:exported"] = true, ["trace:retried"] = true, ["trace:gave_up"] = true,
-    ["trace:take"] = true, ["trace:work"] = true,
+    ["trace:take"] = true, ["trace:under_way"] = true,
     ["watcher:know"] = true, ["watcher:seen"] = true, ["watcher:tell"] = true,
 }
 

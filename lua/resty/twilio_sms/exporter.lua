@@ -15,6 +15,8 @@ local ANSWER_MOST_BYTES, CHUNK_BYTES = 65536, 4096
 local START_MS = 1000 -- a timer of nginx that has not begun until then counts as dropped
 local LOOK_MS = 20
 local EXIT_LOOK_MS = 100 -- how soon who waits for a collector sees that the worker ends
+-- With a bad certificate ngx_lua 0.10.23 may raise instead of saying so.
+local HANDSHAKE_FAULT = "the TLS handshake failed, as with a certificate that cannot be verified"
 
 local function invalid(text, ...)
     return nil, core.error("InvalidOption", "trace." .. text:format(...))
@@ -103,7 +105,7 @@ local function perform(self, text, term)
     local due_ms = core.now_ms() + limit_ms
     local connect_ms = math.min(CONNECT_TIMEOUT_MS, limit_ms)
     sock:settimeouts(connect_ms, limit_ms, limit_ms)
-    local called, ok, err = pcall(connect, self, sock) -- a handshake may raise (ngx_lua 0.10.23)
+    local called, ok, err = pcall(connect, self, sock)
     if called and ok then
         ok, err = sock:send(text)
     end
@@ -112,7 +114,7 @@ local function perform(self, text, term)
         reply, err = read(sock, term, due_ms)
     end
     pcall(sock.close, sock)
-    return reply, called and err or ok
+    return reply, called and err or HANDSHAKE_FAULT
 end
 
 local function judge(reply, err, attempts)
@@ -203,14 +205,13 @@ function Exporter:work() end
 --- Exports all, and waits for it, in the phases of nginx where that is possible.
 function Exporter:flush(queue, timeout_ms)
     if not scheduler.inside() then
-        return not self.running and queue.core:pending() == 0
+        return
     end
     local until_ms = core.now_ms() + timeout_ms
     run(self, queue, timeout_ms)
     while self.running and core.now_ms() < until_ms do
         ngx.sleep(LOOK_MS / 1000)
     end
-    return not self.running and queue.core:pending() == 0
 end
 
 --- What is under way goes on.

@@ -260,8 +260,11 @@ function M.close()
     if mine.client then
         mine.client:close()
     end
-    for _, one in pairs(mine.watched or {}) do
-        one:close()
+    for _, name in ipairs { "trace", "log" } do -- the log tells of spans that are lost at the end
+        local one = mine.watched and mine.watched[name]
+        if one then
+            one:close()
+        end
     end
     if mine.store then
         pcall(mine.store.close, mine.store)

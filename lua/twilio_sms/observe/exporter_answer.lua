@@ -43,6 +43,9 @@ function M.judge(status, headers, body, attempts)
         return "ok", rejected(body)
     end
     local why = ("the collector answered with HTTP %d"):format(status)
+    if status == 404 then
+        why = why .. "; does its URL end in /v1/traces, where collectors take spans?"
+    end
     if not RETRYABLE[status] then
         return "drop", why
     end

@@ -32,7 +32,7 @@ local function resolve(self, name, given, level)
     end
     local err
     self[name], err = module.new(given, level + 1)
-    self.own[#self.own + 1] = self[name]
+    self.own[name] = self[name]
     return self[name] ~= nil, err
 end
 
@@ -67,20 +67,23 @@ function Watch:attach(inner)
     end
 end
 
+-- Tells the log what is wrong with the trace, once.
+local function tell_problem(self)
+    local problem = self.trace.problem
+    if problem and problem ~= self.problem then
+        self:add("error", "export_failed", { "message", problem })
+    end
+    self.problem = problem
+end
+
 --- Lets what there is go out, without waiting.
 function Watch:work()
-    local log, trace = self.log, self.trace
-    if trace then
-        trace:work()
-        if trace.problem ~= self.problem then
-            self.problem = trace.problem
-            if self.problem then
-                self:add("error", "export_failed", { "message", self.problem })
-            end
-        end
+    if self.trace then
+        self.trace:work()
+        tell_problem(self)
     end
-    if log then
-        log:flush()
+    if self.log then
+        self.log:flush()
     end
 end
 
@@ -118,11 +121,16 @@ end
 
 --- Ends those that were made here.
 function Watch:close()
-    self:work()
-    for _, one in ipairs(self.own) do
-        one:close()
-    end
+    local own = self.own
     self.own = {}
+    self:work()
+    if own.trace then -- before the log, which tells of what is lost
+        own.trace:close()
+        self:work()
+    end
+    if own.log then
+        own.log:close()
+    end
 end
 
 return M

@@ -3,7 +3,9 @@
 --     local log = sms.observe.log { level = "info", format = "json", to = "stderr" }
 --     local client = sms.new { ..., log = log }
 local core = require "twilio_sms.core"
+local growing_file = require "twilio_sms.observe.growing_file"
 local options = require "twilio_sms.options"
+local values = require "twilio_sms.observe.values"
 
 local M = {}
 
@@ -16,6 +18,7 @@ local OPTIONS = {
 }
 local DESCRIPTORS = { stdout = 1, stderr = 2 }
 local NUMBER_MOST = 2147483647
+local LEVELS = { "error", "warn", "info", "debug", "trace" }
 local LOST_MS = 60000 -- a function that takes longer for a line will not come back
 
 function class:__tostring()
@@ -34,36 +37,69 @@ local function to_nginx(ngx)
     end
 end
 
--- Answers a function or a descriptor.
+-- Answers a table with what there is of sink, fd and file; or nil and an error.
 local function target_of(to, level)
     local ngx = rawget(_G, "ngx")
     if to == nil and ngx and ngx.log then
-        return to_nginx(ngx)
+        return { sink = to_nginx(ngx) }
     elseif to == nil then
-        return nil, DESCRIPTORS.stderr
+        return { fd = DESCRIPTORS.stderr }
     elseif type(to) == "function" then
-        return to
-    elseif DESCRIPTORS[to] then
-        return nil, DESCRIPTORS[to]
-    elseif type(to) == "number" and to >= 0 and to <= NUMBER_MOST and to % 1 == 0 then
-        return nil, to
+        return { sink = to }
+    elseif type(to) == "number" then
+        if to < 0 or to > NUMBER_MOST or to % 1 ~= 0 then
+            return values.invalid("log", "to", "it is no number of a descriptor")
+        end
+        return { fd = to }
+    elseif type(to) == "table" and type(to.file) == "string" then
+        local file, why = growing_file.new(to.file)
+        if not file then
+            return values.invalid("log", "to", "cannot open the file: %s", why)
+        end
+        return { file = file }
+    elseif type(to) ~= "string" then
+        local wanted = "'stderr', 'stdout', a number, a function or { file = path }"
+        values.raise_type("log", "to", wanted, to, level + 1)
     end
-    error("option 'to' must be 'stderr', 'stdout', the number of a descriptor or a function", level + 1)
+    local ok, err = values.one_of("log", "to", to, { "stderr", "stdout" }, "{ file = path }")
+    if ok and to == "stdout" and ngx and ngx.get_phase then
+        return values.invalid("log", "to", "nginx has no stdout; without `to` lines go to its own log")
+    end
+    return ok and { fd = DESCRIPTORS[to] }, err
 end
 
--- Numbers as the core takes them: with a key they are pseudonyms.
-local function key_of(opts, level)
-    local numbers = opts.numbers or (opts.key ~= nil and "pseudonyms" or "masked")
-    if numbers ~= "masked" and numbers ~= "pseudonyms" then
-        error("option 'numbers' must be 'masked' or 'pseudonyms'", level + 1)
-    elseif numbers == "masked" and opts.key ~= nil then
-        error("option 'key' is for numbers = 'pseudonyms'", level + 1)
-    elseif numbers == "pseudonyms" and opts.key == nil then
-        local why = "numbers = 'pseudonyms' needs a key of 16 bytes or more, as in "
-            .. "key = { env = \"LOG_KEY\" }: without one, who has the log could try all numbers"
-        error(why, level + 1)
+-- Whether the options about numbers fit together.
+local function check_numbers(opts, level)
+    local key = opts.key
+    if key ~= nil and type(key) ~= "string" and not values.is_source(key) then
+        local wanted = "a string, { env = \"NAME\" } or { file = \"path\" }"
+        values.raise_type("log", "key", wanted, key, level + 1)
     end
-    return opts.key
+    local ok, err = values.one_of("log", "numbers", opts.numbers, { "masked", "pseudonyms" })
+    if not ok then
+        return nil, err
+    elseif opts.numbers == "masked" and key ~= nil then
+        return values.invalid("log", "key", "it is for numbers = 'pseudonyms'")
+    elseif opts.numbers == "pseudonyms" and key == nil then
+        local why = "pseudonyms need a log.key of 16 bytes or more, as in "
+            .. "key = { env = \"LOG_KEY\" }: without one, who has the log could try all numbers"
+        return values.invalid("log", "numbers", why)
+    end
+    return true
+end
+
+local function check_values(opts, level)
+    local ok, err = check_numbers(opts, level + 1)
+    if ok then
+        ok, err = values.one_of("log", "level", opts.level, LEVELS)
+    end
+    if ok then
+        ok, err = values.one_of("log", "format", opts.format, { "logfmt", "json" })
+    end
+    if ok then
+        ok, err = values.whole("log", opts, { per_second = 0, buffer_size = 0 })
+    end
+    return ok, err
 end
 
 -- Calls f, which blames its caller for misuse; here that is who called the function that calls this.
@@ -77,25 +113,30 @@ end
 
 --- Makes a log, which any number of clients and receivers of a process may share.
 -- @tparam[opt] table opts level ("info"), format ("logfmt" or "json"), to ("stderr", "stdout", a descriptor,
---   or a function(line, level); in nginx its own log), numbers ("masked" or "pseudonyms"), key (of
---   pseudonyms: a string, { env = } or { file = }), bodies (false), per_second (100 lines of one event; 0: no
---   limit), buffer_size (262144 bytes)
+--   { file = path } or a function(line, level); in nginx its own log), numbers ("masked" or "pseudonyms"),
+--   key (of pseudonyms: a string, { env = } or { file = }), bodies (false), per_second (100 lines of one
+--   event; 0: no limit), buffer_size (262144 bytes)
 -- @tparam[opt] number level as for error
 -- @treturn table|nil
 function M.new(opts, level)
     level = (level or 1) + 1
-    opts = options.check(opts, OPTIONS, level)
-    local key = key_of(opts, level)
-    local sink, fd = target_of(opts.to, level)
-    local inner, err = call(level, core.log, {
-        level = opts.level, format = opts.format, key = key, bodies = opts.bodies,
-        per_second = opts.per_second, buffer_size = opts.buffer_size,
-    })
-    if not inner then
+    opts = values.check("log", opts, OPTIONS, level)
+    local ok, err = check_values(opts, level)
+    local inner, target
+    if ok then
+        inner, err = core.log {
+            level = opts.level, json = opts.format == "json", key = opts.key, bodies = opts.bodies,
+            per_second = opts.per_second, buffer_size = opts.buffer_size,
+        }
+    end
+    if inner then
+        target, err = target_of(opts.to, level)
+    end
+    if not target then
         return nil, err
     end
     return setmetatable({
-        core = inner, sink = sink, fd = fd, runner = nil,
+        core = inner, sink = target.sink, fd = target.fd, file = target.file, runner = nil,
         flushing = false, given_ms = 0, closed = false, failures = 0, problem = nil,
     }, class)
 end
@@ -168,6 +209,23 @@ local function give_all(self)
     end
 end
 
+-- To the descriptor, or the file: one that cannot be opened keeps its lines waiting.
+local function write_all(self)
+    local fd, why = self.fd, nil
+    if self.file then
+        local file
+        file, why = self.file:open()
+        fd = file and file:fd()
+    end
+    local ok, problem = true, nil
+    if fd then
+        ok, problem = self.core:write(fd)
+    end
+    if why or not ok then
+        note(self, why or problem)
+    end
+end
+
 -- Whether a flush is under way. In nginx one may never end: its request may, while the function waits.
 local function is_flushing(self)
     return self.flushing and core.now_ms() - self.given_ms < LOST_MS
@@ -182,11 +240,8 @@ function Log:flush()
     self.flushing, self.given_ms = true, core.now_ms()
     if self.sink then
         give_all(self)
-    else
-        local ok, why = self.core:write(self.fd)
-        if not ok then
-            note(self, why)
-        end
+    elseif self.core:pending() > 0 then
+        write_all(self)
     end
     self.flushing = false
 end
@@ -204,7 +259,7 @@ local WORDS = { string = true, number = true, boolean = true }
 --- Adds a line of the program's own.
 -- @tparam string level "error", "warn", "info", "debug" or "trace"
 -- @tparam string event 1 to 32 of a-z, 0-9 and _
--- @tparam[opt] table fields values by name; numbers in to, from and number are made unreadable as everywhere
+-- @tparam[opt] table fields values by name, texts, numbers and booleans; phone numbers are made unreadable
 function Log:add(level, event, fields)
     check_open(self, 2)
     options.check({ level = level, event = event, fields = fields },
@@ -219,7 +274,7 @@ function Log:add(level, event, fields)
     table.sort(names)
     for _, name in ipairs(names) do
         list[#list + 1] = name
-        list[#list + 1] = tostring(fields[name])
+        list[#list + 1] = fields[name]
     end
     call(2, self.core.add, self.core, level, event, list)
     self:flush()
@@ -240,6 +295,9 @@ function Log:close()
     self:flush()
     self.closed = true
     self.core:close()
+    if self.file then
+        self.file:close()
+    end
 end
 
 class.__close = Log.close

@@ -4,7 +4,7 @@
 --     local client = sms.new { ..., trace = trace }
 local core = require "twilio_sms.core"
 local loop = require "twilio_sms.loop"
-local options = require "twilio_sms.options"
+local values = require "twilio_sms.observe.values"
 
 local M = {}
 
@@ -25,7 +25,7 @@ local OWN_HEADERS = {
 local HEADERS_MOST = 32
 
 local BATCH, INTERVAL_MS, TIMEOUT_MS = 512, 5000, 2000
-local NUMBER_MOST = 2147483647
+local ALL = 2147483647 -- spans
 
 function class:__tostring()
     return self.closed and "twilio_sms.observe.trace (closed)" or "twilio_sms.observe.trace (open)"
@@ -33,45 +33,48 @@ end
 
 -- ---- Options -------------------------------------------------------------------------------------
 
-local function invalid(text, ...)
-    return nil, core.error("InvalidOption", "trace." .. text:format(...))
+local function invalid(name, text, ...)
+    return values.invalid("trace", name, text, ...)
 end
 
-local function check_number(opts, name, default, least, level)
-    local value = opts[name]
-    if value ~= nil and (value % 1 ~= 0 or value < least or value > NUMBER_MOST) then
-        error(("option '%s' must be a whole number, %d or more"):format(name, least), level + 1)
-    end
-    return value or default
-end
-
-local function is_source(value)
-    return type(value) == "table" and (type(value.env) == "string" or type(value.file) == "string")
-end
-
+-- Raises for what could be no header, and answers an error for one that may not be given.
 local function check_headers(headers, level)
     local count = 0
     for name, value in pairs(headers or {}) do
         count = count + 1
-        if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
-            error("the names in option 'headers' must be those of HTTP headers", level + 1)
+        if type(name) ~= "string" then
+            error("option 'trace.headers' must have the names of headers", level + 1)
+        elseif type(value) ~= "string" and not values.is_source(value) then
+            local wanted = "a string, { env = \"NAME\" } or { file = \"path\" }"
+            values.raise_type("trace", "headers." .. name, wanted, value, level + 1)
+        elseif not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+            return invalid("headers", "%q is no name of a header", name)
         elseif OWN_HEADERS[name:lower()] then
-            error(("option 'headers': %s is not yours to set"):format(name), level + 1)
+            return invalid("headers", "%s is not yours to set", name)
         elseif count > HEADERS_MOST then
-            error(("option 'headers' has more than %d names"):format(HEADERS_MOST), level + 1)
-        elseif type(value) ~= "string" and not is_source(value) then
-            local why = "header '%s' must be a string, { env = \"NAME\" } or { file = \"path\" }"
-            error(why:format(name), level + 1)
+            return invalid("headers", "there are more than %d names", HEADERS_MOST)
         end
     end
+    return true
 end
 
 local function check_resource(resource, level)
     for name, value in pairs(resource or {}) do
         if type(name) ~= "string" or type(value) ~= "string" then
-            error("option 'resource' must hold strings by their names", level + 1)
+            error("option 'trace.resource' must hold strings by their names", level + 1)
         end
     end
+end
+
+local LEAST = { batch = 1, interval_ms = 0, timeout_ms = 0, buffer_size = 1, seed = 0 }
+
+local function check_values(opts, level)
+    check_resource(opts.resource, level + 1)
+    local ok, err = check_headers(opts.headers, level + 1)
+    if ok then
+        ok, err = values.whole("trace", opts, LEAST)
+    end
+    return ok, err
 end
 
 -- The value of a header, or nil and what is missing. It is not kept: others could find it in memory.
@@ -97,9 +100,9 @@ local function headers_of(given)
         for _, name in ipairs(names) do
             local value, why = read_value(given[name])
             if not value then
-                return invalid("headers: '%s': %s", name, why)
+                return invalid("headers", "'%s': %s", name, why)
             elseif value:find "%c" then
-                return invalid("headers: '%s' holds a control character", name)
+                return invalid("headers", "'%s' holds a control character", name)
             end
             list[#list + 1] = { name, value }
         end
@@ -109,9 +112,9 @@ end
 
 local function network_exporter(opts)
     if opts.to:find("@", 1, true) then
-        return invalid "to: it has credentials; put them into headers"
+        return invalid("to", "it has credentials; put them into headers")
     elseif not opts.to:find "^https?://[^/%s]+[^%s%c]*$" then
-        return invalid "to: it must be a URL with http or https, as in http://127.0.0.1:4318/v1/traces"
+        return invalid("to", "it must be a URL with http or https, as in http://127.0.0.1:4318/v1/traces")
     end
     local headers = headers_of(opts.headers)
     local ok, err = headers()
@@ -129,8 +132,7 @@ local function exporter_of(opts, level)
     elseif type(to) == "table" and type(to.file) == "string" then
         return require("twilio_sms.observe.exporter_file").new(to.file)
     elseif type(to) ~= "string" then
-        local why = "option 'to' must be a URL, a function or { file = path }, not "
-        error(why .. options.kind_of(to), level + 1)
+        values.raise_type("trace", "to", "a URL, a function or { file = path }", to, level + 1)
     end
     return network_exporter(opts)
 end
@@ -144,31 +146,27 @@ end
 -- @treturn table|nil
 function M.new(opts, level)
     level = (level or 1) + 1
-    if type(opts) ~= "table" then
-        error("trace{ to=... } takes a table, not " .. options.kind_of(opts), level)
+    opts = values.check("trace", opts, OPTIONS, level)
+    local ok, err = check_values(opts, level)
+    if not ok then
+        return nil, err
     end
-    opts = options.check(opts, OPTIONS, level)
-    check_headers(opts.headers, level)
-    check_resource(opts.resource, level)
     local self = {
-        batch = check_number(opts, "batch", BATCH, 1, level),
-        interval_ms = check_number(opts, "interval_ms", INTERVAL_MS, 0, level),
-        timeout_ms = check_number(opts, "timeout_ms", TIMEOUT_MS, 0, level),
+        batch = opts.batch or BATCH, interval_ms = opts.interval_ms or INTERVAL_MS,
+        timeout_ms = opts.timeout_ms or TIMEOUT_MS,
         closed = false, due_ms = nil, hurry = false,
-        exports = 0, retries = 0, spans_exported = 0, problem = nil,
+        exports = 0, retries = 0, spans_exported = 0, in_flight = 0, problem = nil,
     }
-    check_number(opts, "buffer_size", nil, 1, level)
-    check_number(opts, "seed", nil, 0, level)
-    local err
+    self.exporter, err = exporter_of(opts, level)
+    if not self.exporter then
+        return nil, err
+    end
     self.core, err = core.trace {
         service_name = opts.service_name, resource = opts.resource, sample = opts.sample,
         buffer_size = opts.buffer_size, seed = opts.seed,
     }
     if not self.core then
-        return nil, err
-    end
-    self.exporter, err = exporter_of(opts, level)
-    if not self.exporter then
+        self.exporter:close()
         return nil, err
     end
     self.over_network = type(opts.to) == "string"
@@ -185,6 +183,7 @@ end
 --- A batch has arrived, but for the spans that the collector rejected.
 function Trace:exported(count, rejected)
     rejected = math.min(rejected, count)
+    self.in_flight = self.in_flight - count
     self.exports = self.exports + 1
     self.spans_exported = self.spans_exported + count - rejected
     self.problem = nil
@@ -202,21 +201,24 @@ end
 
 --- It is lost.
 function Trace:gave_up(count, why)
+    self.in_flight = self.in_flight - count
     self.core:dropped(count)
     self.problem = why
 end
 
---- For an exporter that takes batches by itself.
+--- For an exporter that takes batches by itself, and answers for what it has taken.
 -- @treturn string|nil the body of a request, and how many spans are in it; nil when there are none
 function Trace:take()
-    return self.core:take(self.batch)
+    local body, count = self.core:take(self.batch)
+    self.in_flight = self.in_flight + (count or 0)
+    return body, count
 end
 
 -- ---- Exporting -----------------------------------------------------------------------------------
 
 -- Gives up what waits.
 local function drop_all(self)
-    local body, count = self.core:take(NUMBER_MOST)
+    local body, count = self.core:take(ALL)
     if body then
         self.core:dropped(count)
     end
@@ -252,7 +254,7 @@ function Trace:work()
         exporter:arm(self, pending)
     elseif is_due(self, pending) then
         self.due_ms = nil
-        local body, count = self.core:take(self.batch)
+        local body, count = self:take()
         if body then
             exporter:start(body, count, self)
         end
@@ -265,14 +267,12 @@ function Trace:under_way()
     return exporter.busy and exporter.pollfd and not exporter.again_ms and exporter or nil
 end
 
---- Exports all that there is, and waits for it.
--- @tparam[opt] number timeout_ms for how long at most; default: the option
--- @treturn boolean whether all of it is done with
-function Trace:flush(timeout_ms)
-    timeout_ms = timeout_ms or self.timeout_ms
+-- Exports, and waits for it, as far as that is possible here.
+local function export_all(self, timeout_ms)
     local exporter = self.exporter
     if exporter.flush then
-        return exporter:flush(self, timeout_ms)
+        exporter:flush(self, timeout_ms)
+        return
     end
     local until_ms = core.now_ms() + timeout_ms
     self.hurry = true
@@ -288,29 +288,53 @@ function Trace:flush(timeout_ms)
         left_ms = until_ms - core.now_ms()
     end
     self.hurry = false
-    return not exporter.busy and self.core:pending() == 0
+end
+
+--- Exports all that there is, and waits for it.
+-- @tparam[opt] number timeout_ms for how long at most; default: the option
+-- @treturn boolean whether all of it has arrived; or false and a sentence
+function Trace:flush(timeout_ms)
+    local dropped = self.core:stats().dropped
+    export_all(self, timeout_ms or self.timeout_ms)
+    local stats = self.core:stats()
+    local lost, left = stats.dropped - dropped, stats.pending + self.in_flight
+    if lost > 0 then
+        return false, ("%d spans are lost: %s"):format(lost, self.problem or "there was no room")
+    elseif left > 0 then
+        return false, ("%d spans are not exported yet"):format(left)
+    end
+    return true
 end
 
 --- Exports what there is, for at most timeout_ms, and ends: what is left, and what comes later, is lost.
+-- @treturn boolean as for flush
 function Trace:close()
     if self.closed then
         return true
     end
-    local done = self:flush()
+    local done, why = self:flush()
     self.closed = true
-    self.core:dropped(self.exporter:close())
+    local left = self.exporter:close()
+    self.in_flight = self.in_flight - left
+    self.core:dropped(left)
+    left = left + self.core:pending()
     drop_all(self)
-    return done
+    if left > 0 then
+        why = self.problem or "the time to wait for them is over"
+        self.problem = ("%d spans are lost: %s"):format(left, why)
+        why = self.problem
+    end
+    return done, why
 end
 
 class.__close = Trace.close
 
---- Numbers since it was made: spans, exported, dropped, pending, exports (requests that were taken) and
--- retries; and error, what is wrong with the export at present.
+--- Numbers since it was made: spans, each of which is exported, dropped, pending or in_flight; exports
+-- (requests that were taken) and retries; and error, what is wrong with the export at present.
 function Trace:stats()
     local stats = self.core:stats()
     stats.exported, stats.exports, stats.retries = self.spans_exported, self.exports, self.retries
-    stats.error = self.problem
+    stats.in_flight, stats.error = self.in_flight, self.problem
     return stats
 end
 
