@@ -260,6 +260,68 @@ static void run_script(const char *options, const char *script)
     close_client(&d);
 }
 
+static tsms_log *open_log(void)
+{
+    tsms_log_options options = TSMS_LOG_OPTIONS_INIT;
+    options.level = TSMS_LOG_TRACE;
+    options.pseudonym_key = tsms_str_from("0123456789abcdef");
+    options.buffer_size = 16384;
+    tsms_log *log = NULL;
+    tsms_error err;
+    (void)done(tsms_log_new(NULL, &options, &log, &err), &err);
+    return log;
+}
+
+static tsms_trace *open_trace(void)
+{
+    const tsms_param resource[] = {{tsms_str_from("host.name"), tsms_str_from("h")}};
+    tsms_trace_options options = TSMS_TRACE_OPTIONS_INIT;
+    options.resource = resource;
+    options.resource_count = 1;
+    tsms_trace *trace = NULL;
+    tsms_error err;
+    (void)done(tsms_trace_new(NULL, &options, &trace, &err), &err);
+    return trace;
+}
+
+/* What the log and the trace hold goes to nobody. */
+static void pull(tsms_log *log, tsms_trace *trace)
+{
+    tsms_log_level level;
+    tsms_str line;
+    while (log != NULL && tsms_log_take(log, &level, &line)) {
+        REQUIRE(line.len > 0);
+    }
+    size_t count;
+    while (trace != NULL && tsms_trace_take(trace, 1, &count).ptr != NULL) {
+        REQUIRE(count == 1);
+    }
+}
+
+static void observed(void)
+{
+    virtual_driver d;
+    if (!open_client(&d,
+                     "rate.per_number=1 rate.per_number_burst=1 callback_ref.key=0123456789abcdef "
+                     "status_callback=https://example.com/status")) {
+        return;
+    }
+    tsms_log *log = open_log();
+    tsms_trace *trace = open_trace();
+    tsms_client_set_log(d.client, log);
+    tsms_client_set_trace(d.client, trace);
+    d.script = "503 none 429:1 ok 400 reset mine";
+    for (int i = 0; i < 3; i++) {
+        (void)try_send(&d, VIRTUAL_FROM);
+    }
+    virtual_run(&d, 200000);
+    (void)take_results(&d);
+    pull(log, trace);
+    tsms_log_free(log);
+    tsms_trace_free(trace);
+    close_client(&d);
+}
+
 static void retries(void)
 {
     run_script("", "refused 429:1 nomem ok");
@@ -409,13 +471,20 @@ static void webhooks(void)
     request.headers = headers;
     request.header_count = 5;
     request.body = tsms_str_from(body);
+    tsms_log *log = open_log();
+    tsms_trace *trace = open_trace();
+    tsms_webhook_set_log(webhook, log);
+    tsms_webhook_set_trace(webhook, trace);
     if (done(tsms_webhook_add_token(webhook, own, token, &err), &err)) {
         char text[2048];
         for (int i = 0; i < 2; i++) {
             tsms_webhook_event *event = NULL;
             if (done(tsms_webhook_read(webhook, &request, 1000, &event, &err), &err)) {
                 REQUIRE(tsms_webhook_event_field(event, "Note").len == 6);
+                tsms_webhook_count(webhook, event, TSMS_VERDICT_OK, 1001);
                 tsms_webhook_event_free(event);
+            } else {
+                tsms_webhook_count_refused(webhook, &err, 1001);
             }
             tsms_webhook_explain(webhook, &request, text, sizeof text);
         }
@@ -425,6 +494,9 @@ static void webhooks(void)
         tsms_webhook_finish(webhook, key, 1000, &answer);
         REQUIRE(tsms_webhook_claim(webhook, key, 1000, &answer) == TSMS_SEEN_DONE || failed);
     }
+    pull(log, trace);
+    tsms_log_free(log);
+    tsms_trace_free(trace);
     tsms_webhook_free(webhook);
 }
 
@@ -476,6 +548,7 @@ static const struct {
     {"configuration", configuration},
     {"sending_with_everything", sending_with_everything},
     {"every_operation", every_operation},
+    {"observed", observed},
     {"retries", retries},
     {"look_ups", look_ups},
     {"waiting_without_checks", waiting_without_checks},
