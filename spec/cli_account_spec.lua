@@ -184,6 +184,7 @@ describe("the account of a command", function()
         write("/.config/twilio-sms/config", "+15005550001")
         write("/xdg/twilio-sms/config", "+15005550002")
         assert.equal("+15005550001", doctor("", { HOME = folder }).sender.text)
+        assert.equal("skipped", doctor("", { HOME = "/dev/null" }).sender.verdict)
         local xdg = { HOME = folder, XDG_CONFIG_HOME = folder .. "/xdg" }
         assert.equal("+15005550002", doctor("", xdg).sender.text)
         xdg.XDG_CONFIG_HOME = "relative" -- is to be ignored

@@ -123,6 +123,16 @@ describe("a command with a log and a trace", function()
         assert.truthy(slurp(path):find("event=sent ", 1, true))
     end)
 
+    it("refuses a descriptor that it can only read", function()
+        local config = command.file(ACCOUNT .. "log.to = 9\n")
+        local path = os.tmpname() -- which could be opened for writing
+        local result = command.run(("send +15558675310 Hello --config %s 9< %s"):format(config, path), env)
+        os.remove(config)
+        os.remove(path)
+        assert.equal(78, result.status)
+        assert.truthy(result.err:find("is not open for writing", 1, true), result.err)
+    end)
+
     it("writes to a file", function()
         local path = os.tmpname()
         local result = run("send +15558675310 Hello", "log.to.file = " .. path .. "\n")

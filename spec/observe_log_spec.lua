@@ -294,6 +294,19 @@ describe("a log", function()
         end)
     end)
 
+    it("says that lines are left at its end", function()
+        local text = stderr_of [[
+            local sms = require "twilio_sms"
+            local log
+            log = sms.observe.log { to = function() log:add("info", "another") end }
+            log:add("info", "first")
+            log:close()
+            assert(log.failures == 1)
+        ]]
+        local why = "it ended before these were taken: 1 lines\n"
+        assert.equal("twilio_sms: the log cannot be written: " .. why, text)
+    end)
+
     it("goes on when a request of nginx ended in the middle of a line", function()
         local sink, lines = keeper()
         local waits = true

@@ -108,6 +108,34 @@ describe("observe.trace", function()
         assert.same({ 1, 1 }, { calls, trace:stats().pending })
     end)
 
+    it("goes on when its function never comes back", function()
+        local real, ahead_ms, bodies = core.now_ms, 0, 0
+        finally(function() core.now_ms = real end)
+        core.now_ms = function() return real() + ahead_ms end
+        local trace = trace_module.new { interval_ms = 0, to = function()
+            bodies = bodies + 1
+            if bodies == 1 then
+                coroutine.yield()
+            end
+        end }
+        local make = source(trace)
+        make(1)
+        local lost = coroutine.create(function() trace:work() end)
+        assert(coroutine.resume(lost))
+        make(1)
+        trace:work()
+        assert.same({ 1, 1, 1 }, { bodies, trace:stats().in_flight, trace:stats().pending })
+        ahead_ms = 60000
+        trace:work()
+        local stats = trace:stats()
+        assert.same({ 2, 0, 0, 1, 1 },
+            { bodies, stats.in_flight, stats.pending, stats.dropped, stats.exported })
+        assert(coroutine.resume(lost)) -- too late
+        assert.equal(0, trace:stats().in_flight)
+        assert.equal(1, trace:stats().exported)
+        trace:close()
+    end)
+
     it("appends lines to a file that only its owner may read", function()
         local path = os.tmpname()
         os.remove(path)
@@ -258,6 +286,7 @@ describe("observe.trace", function()
             { { to = keep, headers = { ["content-Length"] = "1" } }, "content-Length is not yours to set" },
             { { to = "x" }, "trace.to: it must be a URL" },
             { { to = "ftp://x/" }, "must be a URL with http" },
+            { { to = "http://?x" }, "must be a URL with http" },
             { { to = "http://user:secret@x/" }, "it has credentials" },
             { { to = "http://x/ y" }, "must be a URL with http" },
             { { to = "http://x/", headers = { key = { env = "NOBODY_SETS_THIS" } } }, "NOBODY_SETS_THIS" },

@@ -20,6 +20,14 @@ local STATS = [[
             ngx.print(tostring(client.drive.watch.trace:flush(5000)))
         }
     }
+    location = /killed {
+        content_by_lua_block {
+            local trace = require("resty.twilio_sms").client().drive.watch.trace
+            local thread = ngx.thread.spawn(function() trace:flush(5000) end)
+            ngx.sleep(0.1)
+            ngx.print(tostring(ngx.thread.kill(thread)))
+        }
+    }
 ]]
 
 local HOOK = [[
@@ -165,6 +173,19 @@ describe("a trace in nginx", function()
         peer:await("twilio.receive_sms", 4)
         local _, _, body = flushing:finish()
         assert.equal("true", body)
+    end)
+
+    it("goes on when a request ends in the middle of a flush", function()
+        start { trace = "interval_ms = 1000000" }
+        server:post(twilio.inbound())
+        local _, _, killed = server:request("GET", "/killed") -- nobody looks at the collector
+        assert.equal("1", killed)
+        server:post(twilio.inbound { MessageSid = twilio.sid(2) })
+        local flushing = server:send("GET", "/flush")
+        peer:await("twilio.receive_sms", 2)
+        local _, _, body = flushing:finish()
+        assert.equal("true", body)
+        assert.equal(0, stats().in_flight)
     end)
 
     it("is of all workers, and goes on behind a reload", function()

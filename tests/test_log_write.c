@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -81,6 +82,40 @@ static void test_a_file(void **state)
     tsms_buf text = {.mem = &tsms__mem_libc, .ptr = bytes, .len = len, .cap = len + 1};
     assert_all_lines(&text, 1000);
     free(bytes);
+    close(fd);
+    unlink(path);
+    tsms_log_free(log);
+}
+
+/* Half a line is in the file when its disk is full, and the next one does not stand behind it. */
+static void test_a_full_disk(void **state)
+{
+    char path[] = "/tmp/test_log_write.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    tsms_log *log = open_unlimited();
+    add_lines(log, 0, 3, 500);
+    struct rlimit small = {.rlim_cur = 800, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_false(tsms_log_write(log, fd));
+    assert_int_equal(errno, EFBIG);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(tsms__log_pending(log), 1);
+    add_lines(log, 3, 1, 500);
+    assert_true(tsms_log_write(log, fd));
+    size_t len;
+    char *text = test_read_file(path, &len);
+    assert_int_equal(len > 0 && text[len - 1] == '\n', 1);
+    text[len - 1] = '\0'; /* it is as long as the file */
+    assert_has(text, "\ntime=2026-11-23T06:40:00.123Z level=info event=x line=n1 ");
+    assert_has(text, "x\ntime=2026-11-23T06:40:00.123Z level=info event=x line=n2 ");
+    assert_has(text, "\ntime=2026-11-23T06:40:00.123Z level=info event=x line=n3 ");
+    assert_has(text, " dropped=1");
+    free(text);
     close(fd);
     unlink(path);
     tsms_log_free(log);
@@ -220,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file),
+        cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_a_full_pipe),
         cmocka_unit_test(test_a_full_socket),
         cmocka_unit_test(test_nobody_reads_any_more),

@@ -32,6 +32,7 @@ struct tsms_log {
     tsms__ring ring;
     bool taken;     /* the oldest line was, and lives until the next call */
     size_t written; /* bytes of the oldest line */
+    bool torn;      /* a part of a line was written that will not get its rest */
     tsms__log_place place;
     uint64_t dropped; /* since the last question */
     uint64_t untold;  /* of these, what no line has told of yet */
@@ -389,6 +390,9 @@ size_t tsms__log_peek(tsms_log *log, char *out, size_t size)
 {
     release(log);
     size_t used = 0;
+    if (log->torn && size > 0) { /* or the next line would stand behind the part */
+        out[used++] = '\n';
+    }
     size_t place = log->ring.first;
     tsms_log_level level;
     tsms_str line;
@@ -410,6 +414,10 @@ void tsms__log_skip(tsms_log *log, size_t size)
     tsms_log_level level;
     tsms_str line;
     size_t next;
+    if (log->torn && size > 0) {
+        log->torn = false;
+        size--;
+    }
     while (size > 0 && tsms__ring_at(&log->ring, 0, log->ring.first, &level, &line, &next)) {
         size_t left = line.len + 1 - log->written;
         if (size < left) {
@@ -424,8 +432,13 @@ void tsms__log_skip(tsms_log *log, size_t size)
 
 void tsms__log_skip_line(tsms_log *log)
 {
+    log->torn = log->torn || log->written > 0;
     log->written = 0;
-    tsms__ring_drop(&log->ring);
+    if (log->ring.count > 0) {
+        tsms__ring_drop(&log->ring);
+        log->dropped++;
+        log->untold++;
+    }
 }
 
 tsms__log_place *tsms__log_place_of(tsms_log *log)

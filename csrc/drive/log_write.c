@@ -116,9 +116,11 @@ static ssize_t write_piece(const target *to, const char *bytes, size_t size)
 }
 
 /* False when the target takes no more, ever; errno says why. */
-static bool write_lines(tsms_log *log, const target *to, char piece[FILE_PIECE], size_t size)
+static bool write_lines(tsms_log *log, const target *to)
 {
-    while (size > 0) {
+    char piece[FILE_PIECE];
+    size_t most = to->as == KIND_FILE ? FILE_PIECE : PIECE;
+    for (size_t size; (size = tsms__log_peek(log, piece, most)) > 0;) {
         ssize_t n = write_piece(to, piece, size);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             return true;
@@ -126,20 +128,17 @@ static bool write_lines(tsms_log *log, const target *to, char piece[FILE_PIECE],
             return false;
         }
         tsms__log_skip(log, n > 0 ? (size_t)n : 0);
-        size = tsms__log_peek(log, piece, to->as == KIND_FILE ? FILE_PIECE : PIECE);
     }
     return true;
 }
 
 bool tsms_log_write(tsms_log *log, int fd)
 {
-    char piece[FILE_PIECE];
     target to;
-    size_t size = tsms__log_peek(log, piece, PIECE);
-    if (size == 0) {
+    if (tsms__log_pending(log) == 0) {
         return true;
     }
-    bool good = find_target(tsms__log_place_of(log), fd, &to) && write_lines(log, &to, piece, size);
+    bool good = find_target(tsms__log_place_of(log), fd, &to) && write_lines(log, &to);
     int problem = errno;
     if (to.is_own) {
         (void)close(to.fd);

@@ -69,7 +69,8 @@ local function secrets() return DIRECTORY .. "/secrets.needles" end
 local function all() return DIRECTORY .. "/all.needles" end
 
 local function found_in(needles, ...)
-    local _, text = run("%s %s files %s", SEARCH, needles, table.concat({ ... }, " "))
+    local status, text = run("%s %s files %s", SEARCH, needles, table.concat({ ... }, " "))
+    assert(status == 0, "the search itself has failed: " .. text) -- or it would have found nothing
     return lines_of(text)
 end
 

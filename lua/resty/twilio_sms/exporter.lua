@@ -207,9 +207,13 @@ function Exporter:flush(queue, timeout_ms)
     if not scheduler.inside() then
         return
     end
-    local until_ms = core.now_ms() + timeout_ms
-    run(self, queue, timeout_ms)
-    while self.running and core.now_ms() < until_ms do
+    local until_ms, over = core.now_ms() + timeout_ms, false
+    -- A request can be ended in the middle of it, and then nobody would export any more; a timer cannot.
+    local ok = ngx.timer.at(0, function()
+        run(self, queue, timeout_ms)
+        over = true
+    end)
+    while ok and (self.running or not over) and core.now_ms() < until_ms do
         ngx.sleep(LOOK_MS / 1000)
     end
 end

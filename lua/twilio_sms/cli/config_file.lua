@@ -28,6 +28,9 @@ local function bad(path, message, ...)
     return nil, failure.new(failure.CONFIGURATION, path .. ": " .. message:format(...))
 end
 
+-- A home may be no folder, as /dev/null of some users.
+local IS_MISSING = { ["No such file or directory"] = true, ["Not a directory"] = true }
+
 -- Paths are seen from the folder of the file, whatever the present one is.
 local function resolve(path, value)
     local home = os.getenv "HOME"
@@ -119,7 +122,7 @@ end
 --   { file = path }, and what is of logs and traces has its type. Or nil and a failure
 function M.read(path, is_optional)
     local text, is_private, changed_by = core.read_file(path)
-    if not text and is_optional and is_private == "No such file or directory" then
+    if not text and is_optional and IS_MISSING[is_private] then
         return {}
     elseif not text then
         return bad(path, "cannot be read: %s", is_private)

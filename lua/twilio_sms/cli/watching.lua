@@ -25,11 +25,13 @@ end
 
 -- What is no descriptor of the caller's gets that of a connection or of the opt-out list.
 local function is_open(descriptor)
-    local file = io.open("/dev/fd/" .. descriptor, "r+b")
+    -- Opening it again says no to sockets, and yes to what is open for reading only (Linux, proc(5)).
+    local file = io.open("/proc/self/fdinfo/" .. descriptor)
+    local flags = file and file:read "*a":match "flags:%s*(%d+)"
     if file then
         file:close()
     end
-    return file ~= nil
+    return flags ~= nil and flags:find "[12]$" ~= nil -- O_WRONLY or O_RDWR
 end
 
 -- Results go to the standard output.

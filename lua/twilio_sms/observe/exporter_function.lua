@@ -1,4 +1,6 @@
 --- Gives spans to a function.
+local core = require "twilio_sms.core"
+
 local M = {}
 
 local Exporter = {}
@@ -8,8 +10,10 @@ local class = { __index = Exporter, __name = "twilio_sms.observe.exporter_functi
 -- @tparam function f gets the body of an OTLP request and how many spans are in it; false, or an error, says
 -- that they are lost
 function M.new(f)
-    return setmetatable({ f = f, busy = false }, class)
+    return setmetatable({ f = f, busy = false, batch = nil }, class)
 end
+
+local LOST_MS = 60000 -- a function that takes longer for a batch will not come back
 
 -- Whoever sends must not fail for an error that cannot be told.
 local function text_of(problem)
@@ -19,9 +23,13 @@ end
 
 --- Calls it; `queue` is told what became of the batch.
 function Exporter:start(body, count, queue)
-    self.busy = true -- the function may use the client that is traced
+    local batch = { count = count, queue = queue, given_ms = core.now_ms() }
+    self.busy, self.batch = true, batch -- the function may use the client that is traced
     local ok, taken, why = pcall(self.f, body, count)
-    self.busy = false
+    if self.batch ~= batch then
+        return -- it was given up
+    end
+    self.busy, self.batch = false, nil
     if ok and taken ~= false then
         queue:exported(count, 0)
     else
@@ -29,7 +37,14 @@ function Exporter:start(body, count, queue)
     end
 end
 
-function Exporter:work() end
+--- Gives up a batch whose function waits for ever: in nginx its request may have ended meanwhile.
+function Exporter:work()
+    local batch = self.batch
+    if batch and core.now_ms() - batch.given_ms >= LOST_MS then
+        self.busy, self.batch = false, nil
+        batch.queue:gave_up(batch.count, "the function did not come back")
+    end
+end
 
 function Exporter:close()
     return 0

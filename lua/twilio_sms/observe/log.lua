@@ -293,6 +293,10 @@ function Log:close()
     end
     self.core:settle()
     self:flush()
+    local left = self.core:pending()
+    if left > 0 then
+        note(self, ("it ended before these were taken: %d lines"):format(left))
+    end
     self.closed = true
     self.core:close()
     if self.file then

@@ -113,7 +113,7 @@ end
 local function network_exporter(opts)
     if opts.to:find("@", 1, true) then
         return invalid("to", "it has credentials; put them into headers")
-    elseif not opts.to:find "^https?://[^/%s]+[^%s%c]*$" then
+    elseif not opts.to:find "^https?://[^/?#%s%c]+[^%s%c]*$" then
         return invalid("to", "it must be a URL with http or https, as in http://127.0.0.1:4318/v1/traces")
     end
     local headers = headers_of(opts.headers)
