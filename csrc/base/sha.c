@@ -1,6 +1,8 @@
 /* Digests by OpenSSL, fetched once and kept. */
 #include "sha.h"
 
+#include "str.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -105,15 +107,11 @@ bool tsms__sha256(tsms_str bytes, unsigned char out[TSMS__DIGEST_MOST])
 
 bool tsms__sha256_hex(tsms_str bytes, char out[TSMS__SHA256_HEX_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char digest[TSMS__DIGEST_MOST];
     if (!tsms__sha256(bytes, digest)) {
         return false;
     }
-    for (size_t i = 0; i < sizeof digest; i++) {
-        out[2 * i] = hex[digest[i] >> 4];
-        out[2 * i + 1] = hex[digest[i] & 15];
-    }
+    tsms__hex_write(digest, sizeof digest, out);
     out[2 * sizeof digest] = '\0';
     return true;
 }

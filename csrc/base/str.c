@@ -1,7 +1,6 @@
 /* Borrowed strings and the growing buffer. */
 #include "str.h"
 
-#include <stdio.h>
 #include <string.h>
 
 tsms_str tsms_str_from(const char *text)
@@ -249,11 +248,29 @@ void tsms__buf_add_char(tsms_buf *buf, char c)
     tsms__buf_add(buf, (tsms_str){&c, 1});
 }
 
+/* Without snprintf: several numbers go into each span. */
 void tsms__buf_add_int(tsms_buf *buf, int64_t value)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%lld", (long long)value);
-    tsms__buf_add(buf, (tsms_str){text, (size_t)n});
+    char text[20]; /* "-9223372036854775808" */
+    size_t at = sizeof text;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        text[--at] = '-';
+    }
+    tsms__buf_add(buf, (tsms_str){text + at, sizeof text - at});
+}
+
+void tsms__hex_write(const unsigned char *bytes, size_t count, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
 }
 
 void tsms__buf_add_base64(tsms_buf *buf, tsms_str bytes)

@@ -51,6 +51,8 @@ void tsms__buf_add(tsms_buf *buf, tsms_str s);
 void tsms__buf_add_z(tsms_buf *buf, const char *z);
 void tsms__buf_add_char(tsms_buf *buf, char c);
 void tsms__buf_add_int(tsms_buf *buf, int64_t value);
+/* Writes bytes as lower-case hex digits, two each; ends in no NUL. */
+void tsms__hex_write(const unsigned char *bytes, size_t count, char *out);
 /* Standard alphabet with padding (RFC 4648 section 4). */
 void tsms__buf_add_base64(tsms_buf *buf, tsms_str bytes);
 /* Ends it with a NUL that len does not count. NULL when failed. */

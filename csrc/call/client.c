@@ -305,18 +305,12 @@ tsms_status tsms__client_submit(tsms_client *client, const tsms_request *given, 
 
 void tsms_client_set_log(tsms_client *client, tsms_log *log)
 {
-    tsms_log *before = client->log;
-    tsms__measure_dropped(client->region, before, NULL);
-    client->log = log != NULL ? tsms__log_keep(log) : NULL;
-    tsms_log_free(before);
+    tsms__measure_switch_log(client->region, &client->log, log);
 }
 
 void tsms_client_set_trace(tsms_client *client, tsms_trace *trace)
 {
-    tsms_trace *before = client->trace;
-    tsms__measure_dropped(client->region, NULL, before);
-    client->trace = trace != NULL ? tsms__trace_keep(trace) : NULL;
-    tsms_trace_free(before);
+    tsms__measure_switch_trace(client->region, &client->trace, trace);
 }
 
 bool tsms__client_cancel(tsms_client *client, uint64_t call_id, tsms__now now)

@@ -30,13 +30,9 @@ static void put_request_id(tsms__line *line, const char *id)
 
 static void put_trace(tsms__line *line, const tsms__call *call)
 {
-    static const char hex[] = "0123456789abcdef";
     char id[2 * sizeof call->span.trace_id];
     if (call->span.kept) {
-        for (size_t i = 0; i < sizeof call->span.trace_id; i++) {
-            id[2 * i] = hex[call->span.trace_id[i] >> 4];
-            id[2 * i + 1] = hex[call->span.trace_id[i] & 15];
-        }
+        tsms__hex_write(call->span.trace_id, sizeof call->span.trace_id, id);
         tsms__line_word(line, TSMS__KEY_TRACE_ID, (tsms_str){id, sizeof id});
     }
 }

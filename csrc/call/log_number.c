@@ -121,17 +121,13 @@ static size_t collect(tsms_str run, char *out, size_t most)
 static tsms_str pseudonym(tsms_str text, tsms__hmac *key, char *out)
 {
     enum { BYTES = 8 };
-    static const char hex[] = "0123456789abcdef";
     unsigned char mac[TSMS__DIGEST_MOST];
     if (!tsms__hmac_begin(key) || !tsms__hmac_add(key, text) || !tsms__hmac_end(key, mac)) {
         memcpy(out, "h:?", 3); /* no memory */
         return (tsms_str){out, 3};
     }
     memcpy(out, "h:", 2);
-    for (size_t i = 0; i < BYTES; i++) {
-        out[2 + 2 * i] = hex[mac[i] >> 4];
-        out[3 + 2 * i] = hex[mac[i] & 15];
-    }
+    tsms__hex_write(mac, BYTES, out + 2);
     return (tsms_str){out, 2 + 2 * (size_t)BYTES};
 }
 

@@ -163,6 +163,22 @@ void tsms__measure_dropped(tsms__region *region, tsms_log *log, tsms_trace *trac
     }
 }
 
+void tsms__measure_switch_log(tsms__region *region, tsms_log **place, tsms_log *log)
+{
+    tsms_log *before = *place;
+    tsms__measure_dropped(region, before, NULL);
+    *place = log != NULL ? tsms__log_keep(log) : NULL;
+    tsms_log_free(before);
+}
+
+void tsms__measure_switch_trace(tsms__region *region, tsms_trace **place, tsms_trace *trace)
+{
+    tsms_trace *before = *place;
+    tsms__measure_dropped(region, NULL, before);
+    *place = trace != NULL ? tsms__trace_keep(trace) : NULL;
+    tsms_trace_free(before);
+}
+
 void tsms__measure_text(tsms_client *client, tsms_metrics_format format, tsms_buf *out)
 {
     tsms__measure_dropped(client->region, client->log, client->trace);

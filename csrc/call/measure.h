@@ -26,6 +26,10 @@ void tsms__measure_breaker(tsms_client *client, tsms__breaker_state before,
 /* Adds what a log and a trace (NULL: none) had to drop since the last time to a region's counters.
  */
 void tsms__measure_dropped(tsms__region *region, tsms_log *log, tsms_trace *trace);
+/* Puts another log, or another trace, into *place, which may be NULL before and after. What the one
+ * before has dropped is counted. */
+void tsms__measure_switch_log(tsms__region *region, tsms_log **place, tsms_log *log);
+void tsms__measure_switch_trace(tsms__region *region, tsms_trace **place, tsms_trace *trace);
 /* Appends the metrics of the client's region. */
 void tsms__measure_text(tsms_client *client, tsms_metrics_format format, tsms_buf *out);
 

@@ -20,22 +20,13 @@ static tsms_str random_ref(tsms_client *client, char out[TSMS__RANDOM_REF_SIZE])
     return tsms_str_from(out);
 }
 
-static void add_hex(char *out, const unsigned char *bytes, size_t count)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-}
-
 static tsms_str span_text(const tsms__span *span, char out[TSMS__REF_SPAN_SIZE])
 {
     if (!span->kept) {
         return (tsms_str){NULL, 0};
     }
-    add_hex(out, span->trace_id, sizeof span->trace_id);
-    add_hex(out + 2 * sizeof span->trace_id, span->id, sizeof span->id);
+    tsms__hex_write(span->trace_id, sizeof span->trace_id, out);
+    tsms__hex_write(span->id, sizeof span->id, out + 2 * sizeof span->trace_id);
     return (tsms_str){out, TSMS__REF_SPAN_SIZE - 1};
 }
 

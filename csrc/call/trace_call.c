@@ -194,14 +194,14 @@ static void end_request(tsms_trace *trace, const tsms_client *client, const tsms
 
 static void note(tsms__call *call, const tsms_event *event)
 {
+    if (!call->span.kept) {
+        return;
+    }
     tsms__span_note one = {.type = event->type,
                            .kind = event->kind,
                            .at_ms = event->at_ms,
                            .duration_ms = event->duration_ms};
     memcpy(one.text, event->text, sizeof one.text);
-    if (!call->span.kept) {
-        return;
-    }
     if (call->notes.len < NOTES_MOST * sizeof one && !call->notes.failed) {
         tsms__buf_add(&call->notes, (tsms_str){(const char *)&one, sizeof one});
     }

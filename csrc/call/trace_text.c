@@ -13,26 +13,10 @@ static void add_hex(tsms_buf *out, const unsigned char *bytes, size_t count)
     }
 }
 
-/* Without snprintf: several numbers go into each span. */
-static void add_int(tsms_buf *out, int64_t value)
-{
-    char text[20];
-    size_t at = sizeof text;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (value < 0) {
-        tsms__buf_add_char(out, '-');
-    }
-    tsms__buf_add(out, (tsms_str){text + at, sizeof text - at});
-}
-
 /* Milliseconds as fixed64 nanoseconds, which are never negative. */
 static void add_time(tsms_buf *out, int64_t ms)
 {
-    add_int(out, ms > 0 ? ms : 0);
+    tsms__buf_add_int(out, ms > 0 ? ms : 0);
     tsms__buf_add(out, ms > 0 ? TSMS__STR("000000\"") : TSMS__STR("\""));
 }
 
@@ -57,7 +41,7 @@ void tsms__span_open(tsms_buf *out, const tsms__span_head *head)
     tsms__buf_add(out, TSMS__STR("\",\"name\":\""));
     tsms__buf_add_z(out, head->name);
     tsms__buf_add(out, TSMS__STR("\",\"kind\":"));
-    add_int(out, head->kind);
+    tsms__buf_add_int(out, head->kind);
     tsms__buf_add(out, TSMS__STR(",\"startTimeUnixNano\":\""));
     add_time(out, head->start_ms);
     tsms__buf_add(out, TSMS__STR(",\"endTimeUnixNano\":\""));
@@ -130,7 +114,7 @@ void tsms__span_int(tsms_buf *out, const char *key, int64_t value)
 {
     open_attribute(out, key);
     tsms__buf_add(out, TSMS__STR("\",\"value\":{\"intValue\":\""));
-    add_int(out, value);
+    tsms__buf_add_int(out, value);
     tsms__buf_add(out, TSMS__STR("\"}}"));
 }
 
@@ -159,7 +143,7 @@ void tsms__span_end_events(tsms_buf *out, uint32_t dropped)
     tsms__buf_add_char(out, ']');
     if (dropped > 0) {
         tsms__buf_add(out, TSMS__STR(",\"droppedEventsCount\":"));
-        add_int(out, dropped);
+        tsms__buf_add_int(out, dropped);
     }
 }
 

@@ -155,18 +155,12 @@ tsms_status tsms_webhook_new(const tsms_webhook_options *given, tsms_webhook **o
 
 void tsms_webhook_set_log(tsms_webhook *webhook, tsms_log *log)
 {
-    tsms_log *before = webhook->log;
-    tsms__measure_dropped(webhook->region, before, NULL);
-    webhook->log = log != NULL ? tsms__log_keep(log) : NULL;
-    tsms_log_free(before);
+    tsms__measure_switch_log(webhook->region, &webhook->log, log);
 }
 
 void tsms_webhook_set_trace(tsms_webhook *webhook, tsms_trace *trace)
 {
-    tsms_trace *before = webhook->trace;
-    tsms__measure_dropped(webhook->region, NULL, before);
-    webhook->trace = trace != NULL ? tsms__trace_keep(trace) : NULL;
-    tsms_trace_free(before);
+    tsms__measure_switch_trace(webhook->region, &webhook->trace, trace);
 }
 
 void tsms_webhook_free(tsms_webhook *webhook)

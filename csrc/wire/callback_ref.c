@@ -27,17 +27,13 @@ bool tsms__ref_is_id(tsms_str id)
 /* No part holds the point between them, so no two different references look the same. */
 static bool make_mac(tsms__hmac *key, tsms_str account_sid, tsms_str parts, char out[MAC_DIGITS])
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char digest[TSMS__DIGEST_MOST];
     if (!tsms__hmac_begin(key) || !tsms__hmac_add(key, account_sid) ||
         !tsms__hmac_add(key, TSMS__STR(".")) || !tsms__hmac_add(key, parts) ||
         !tsms__hmac_end(key, digest)) {
         return false;
     }
-    for (size_t i = 0; i < MAC_BYTES; i++) {
-        out[2 * i] = hex[digest[i] >> 4];
-        out[2 * i + 1] = hex[digest[i] & 15];
-    }
+    tsms__hex_write(digest, MAC_BYTES, out);
     return true;
 }
 

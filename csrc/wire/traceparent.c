@@ -50,12 +50,3 @@ bool tsms__traceparent_read(tsms_str text, tsms__traceparent *out)
     return version != NONE && ends_well && !is_zero(out->trace_id, TSMS__TRACE_ID) &&
            !is_zero(out->span_id, TSMS__SPAN_ID);
 }
-
-void tsms__hex_write(const unsigned char *bytes, size_t count, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-}

@@ -18,7 +18,5 @@ typedef struct tsms__traceparent {
 /* Reads version 00, and what later versions have in common with it (section 3.2.4 of the
  * recommendation). False for what is malformed, upper-case digits and ids of zeros too. */
 bool tsms__traceparent_read(tsms_str text, tsms__traceparent *out);
-/* Writes bytes as lower-case hex digits, two each; ends in no NUL. */
-void tsms__hex_write(const unsigned char *bytes, size_t count, char *out);
 
 #endif

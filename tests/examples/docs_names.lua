@@ -3,22 +3,8 @@
 --
 -- Each check proves itself: a name is planted where it takes its names from, and must be missed.
 
-local failed = 0
-
-local function report(ok, what, text)
-    print((ok and "ok: " or "FAILED: ") .. what)
-    if not ok then
-        failed = failed + 1
-        print(text)
-    end
-end
-
-local function read(path)
-    local file = assert(io.open(path, "rb"))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local verdicts = dofile "tests/examples/verdicts.lua"
+local read, report = verdicts.read, verdicts.report
 
 local function files(pattern)
     local pipe = assert(io.popen("ls -d " .. pattern))
@@ -375,4 +361,4 @@ check_options()
 check_lua()
 check_metrics()
 check_commands()
-os.exit(failed == 0 and 0 or 1)
+os.exit(verdicts.failed == 0 and 0 or 1)

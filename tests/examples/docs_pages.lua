@@ -1,22 +1,8 @@
 -- Holds the pages against each other: links lead somewhere, and each page to the next one of the index.
 -- Usage: lua5.4 tests/examples/docs_pages.lua
 
-local failed = 0
-
-local function report(ok, what, text)
-    print((ok and "ok: " or "FAILED: ") .. what)
-    if not ok then
-        failed = failed + 1
-        print(text)
-    end
-end
-
-local function read(path)
-    local file = assert(io.open(path, "rb"))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local verdicts = dofile "tests/examples/verdicts.lua"
+local read, report = verdicts.read, verdicts.report
 
 -- ---- Links ---------------------------------------------------------------------------------------
 
@@ -116,4 +102,4 @@ for _, path in ipairs(pages) do
     check_links(path)
 end
 check_order(indexed(), pages)
-os.exit(failed == 0 and 0 or 1)
+os.exit(verdicts.failed == 0 and 0 or 1)
